@@ -1,0 +1,1 @@
+//! Where a server comes from: an address, Docker through testcontainers, or a private local `smbd`.

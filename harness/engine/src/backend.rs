@@ -1,0 +1,184 @@
+//! The seam between the engine and a client implementation.
+//!
+//! All I/O happens in operations: a [`Connection`] is made without I/O by [`Backend::client`], is given one [`Op`] at
+//! a time by [`Connection::submit`], and reports through its [`Events`] handle. That carries everything that a file
+//! server does to a client: final answers, interim answers, breaks that arrive unasked, and loss of the connection.
+//! Every end is explicit and awaited ([`Connection::close`]); nothing happens in `Drop`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use replay_ir::{Answer, ClientId, Mode, StepId, Trace};
+
+use crate::target::{Identity, Target};
+
+/// A client implementation.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// As users write it, for instance `native`.
+    fn name(&self) -> &'static str;
+
+    /// What it can express.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Everything in this trace that it cannot express, decided before anything starts. Empty: it can run it.
+    fn missing(&self, trace: &Trace) -> Vec<Unsupported>;
+
+    /// A client with a connection of its own, not connected yet. No I/O.
+    fn client(&self, context: ClientContext) -> Box<dyn Connection>;
+}
+
+/// What a backend can do; shown by `smb-replay backends` and in the book.
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    /// The highest mode that it reaches.
+    pub mode: Mode,
+    /// The verbs that it can send, by name.
+    pub verbs: Vec<&'static str>,
+    /// What it cannot do, each with the reason.
+    pub limits: Vec<(&'static str, &'static str)>,
+}
+
+/// One thing that a trace needs and a backend lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The step that needs it; `None` where the whole trace does.
+    pub step: Option<StepId>,
+    /// What it is, as a fragment: `lock`, `create oplock=batch`.
+    pub what: String,
+}
+
+/// All that a client needs to know.
+#[derive(Clone)]
+pub struct ClientContext {
+    /// The trace whose steps will be submitted. Shared by all clients of a run.
+    pub trace: Arc<Trace>,
+    /// Which of the trace's clients this is.
+    pub client: ClientId,
+    /// Where it works.
+    pub target: Target,
+    /// As whom; `None` for an anonymous client.
+    pub identity: Option<Identity>,
+    /// Where it reports.
+    pub events: Events,
+}
+
+/// A logical client: a connection of its own, or a lane on another client's.
+#[async_trait]
+pub trait Connection: Send {
+    /// Starts one operation and returns at once; its end is reported through the client's [`Events`]. The engine
+    /// submits the next one only after the final answer, or after the interim answer of a step that expects one.
+    ///
+    /// A run of compounded steps (`+`) comes as one call with all of them; each is answered by itself.
+    fn submit(&mut self, ops: &[Op]);
+
+    /// A further client that shares this one's connection and session (`on=`).
+    fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported>;
+
+    /// Ends what this client still has open in good order (handles, tree, session, transport), within a few seconds
+    /// whatever the server does. Operations that are in flight are reported [`Outcome::Lost`].
+    async fn close(self: Box<Self>) -> Result<(), CloseError>;
+}
+
+/// What is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Connect, log in, and connect the share, as the trace's client line says. The engine submits it before time 0
+    /// for every client whose first step is not a `Connect` step itself.
+    Connect,
+    /// A step of the trace.
+    Step(StepId),
+    /// One smallest round trip, for time bounds that are relative to it.
+    RoundTrip,
+}
+
+/// A client that could not be closed in good order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("closing client {client}: {reason}")]
+pub struct CloseError {
+    /// The client's name.
+    pub client: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server answered, with whatever status.
+    Answered(Answer),
+    /// The connection ended before an answer: closed by the server, reset, cut by the trace.
+    Lost(String),
+    /// The answer broke the protocol: a bad signature, a frame that does not decode, the wrong session.
+    Violation(String),
+    /// The harness or the backend itself failed; never counted against the server.
+    Broken(String),
+}
+
+/// Something that a server did unasked to a handle or lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakEvent {
+    /// The step that opened the handle (or first asked for the lease); `None` when it belongs to no known handle.
+    pub opened_by: Option<StepId>,
+    /// Fields in the words of the vocabulary: old and new level or state, whether an acknowledgement is required.
+    pub answer: Answer,
+}
+
+/// What a client reports.
+#[derive(Debug)]
+pub struct Event {
+    /// Who.
+    pub client: ClientId,
+    /// When, taken as close to the wire as the backend can.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// The kinds of [`Event`].
+#[derive(Debug)]
+pub enum EventKind {
+    /// The final end of an operation.
+    Done(Op, Outcome),
+    /// An interim answer; the final one follows.
+    Interim(Op, Answer),
+    /// A break arrived.
+    Break(BreakEvent),
+    /// The connection is gone; operations in flight get their own [`Outcome::Lost`].
+    Lost(String),
+}
+
+/// Where a client reports; cheap to clone.
+#[derive(Clone)]
+pub struct Events {
+    #[allow(dead_code)]
+    client: ClientId,
+}
+
+impl Events {
+    /// The final end of an operation, now.
+    pub fn done(&self, _op: Op, _outcome: Outcome) {
+        unimplemented!()
+    }
+
+    /// The same with the time at which the answer was taken from the wire.
+    pub fn done_at(&self, _at: Instant, _op: Op, _outcome: Outcome) {
+        unimplemented!()
+    }
+
+    /// An interim answer, now.
+    pub fn interim(&self, _op: Op, _answer: Answer) {
+        unimplemented!()
+    }
+
+    /// A break, now.
+    pub fn broke(&self, _event: BreakEvent) {
+        unimplemented!()
+    }
+
+    /// The connection is gone.
+    pub fn lost(&self, _reason: &str) {
+        unimplemented!()
+    }
+}

@@ -1,0 +1,1 @@
+//! SMB2/3 traces as `cargo test` cases against a real Samba server.

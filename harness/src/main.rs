@@ -1,0 +1,2 @@
+//! The `smb-replay` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The regression suite: traces and the test binary that runs them.
