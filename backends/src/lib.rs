@@ -1,1 +1,9 @@
-//! The clients that replay a trace, behind the engine's `Backend`; a cargo feature each.
+//! The clients that replay a trace, behind the engine's [`Backend`](replay_engine::Backend); a cargo feature each.
+//!
+//! What they share is the contract that `tests/contract.rs` holds every one of them to against a real server. What a
+//! step means is in `smb-vocabulary`, and how it looks on the wire in `smb-wire`.
+
+#[cfg(feature = "native")]
+pub mod native;
+#[cfg(feature = "smb-rs")]
+pub mod smb_rs;

@@ -1,0 +1,1 @@
+//! `native`: our own SMB2/3 client over `smb-wire` and tokio.

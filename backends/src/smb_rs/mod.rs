@@ -1,0 +1,1 @@
+//! `smb-rs`: a second, independent client over the `smb` crate.
