@@ -6,11 +6,11 @@
 //! Every end is explicit and awaited ([`Connection::close`]); nothing happens in `Drop`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use replay_ir::{Answer, ClientId, Mode, StepId, Trace};
 
+use crate::events::Events;
 use crate::target::{Identity, Target};
 
 /// A client implementation.
@@ -73,7 +73,8 @@ pub trait Connection: Send {
     /// A run of compounded steps (`+`) comes as one call with all of them; each is answered by itself.
     fn submit(&mut self, ops: &[Op]);
 
-    /// A further client that shares this one's connection and session (`on=`).
+    /// A further client that shares this one's connection and session (`on=`). Called before anything is submitted
+    /// to this one; no I/O.
     fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported>;
 
     /// Ends what this client still has open in good order (handles, tree, session, transport), within a few seconds
@@ -85,11 +86,13 @@ pub trait Connection: Send {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Connect, log in, and connect the share, as the trace's client line says. The engine submits it before time 0
-    /// for every client whose first step is not a `Connect` step itself.
+    /// for every client with a connection of its own whose first step is not a `Connect` step itself. Lanes never
+    /// get it: they come alive with the connection that they are on. Answered with the vocabulary's `ok`, or with
+    /// the status with which the server refused.
     Connect,
     /// A step of the trace.
     Step(StepId),
-    /// One smallest round trip, for time bounds that are relative to it.
+    /// One smallest round trip, for time bounds that are relative to it. Answered with the vocabulary's `ok`.
     RoundTrip,
 }
 
@@ -123,62 +126,4 @@ pub struct BreakEvent {
     pub opened_by: Option<StepId>,
     /// Fields in the words of the vocabulary: old and new level or state, whether an acknowledgement is required.
     pub answer: Answer,
-}
-
-/// What a client reports.
-#[derive(Debug)]
-pub struct Event {
-    /// Who.
-    pub client: ClientId,
-    /// When, taken as close to the wire as the backend can.
-    pub at: Instant,
-    /// What.
-    pub kind: EventKind,
-}
-
-/// The kinds of [`Event`].
-#[derive(Debug)]
-pub enum EventKind {
-    /// The final end of an operation.
-    Done(Op, Outcome),
-    /// An interim answer; the final one follows.
-    Interim(Op, Answer),
-    /// A break arrived.
-    Break(BreakEvent),
-    /// The connection is gone; operations in flight get their own [`Outcome::Lost`].
-    Lost(String),
-}
-
-/// Where a client reports; cheap to clone.
-#[derive(Clone)]
-pub struct Events {
-    #[allow(dead_code)]
-    client: ClientId,
-}
-
-impl Events {
-    /// The final end of an operation, now.
-    pub fn done(&self, _op: Op, _outcome: Outcome) {
-        unimplemented!()
-    }
-
-    /// The same with the time at which the answer was taken from the wire.
-    pub fn done_at(&self, _at: Instant, _op: Op, _outcome: Outcome) {
-        unimplemented!()
-    }
-
-    /// An interim answer, now.
-    pub fn interim(&self, _op: Op, _answer: Answer) {
-        unimplemented!()
-    }
-
-    /// A break, now.
-    pub fn broke(&self, _event: BreakEvent) {
-        unimplemented!()
-    }
-
-    /// The connection is gone.
-    pub fn lost(&self, _reason: &str) {
-        unimplemented!()
-    }
 }

@@ -5,10 +5,26 @@
 //! [`Backend`] and [`Connection`].
 
 pub mod backend;
+mod driver;
+pub mod events;
+pub mod options;
+pub mod report;
+pub mod session;
 pub mod target;
+pub mod times;
+pub mod verdict;
+pub mod waits;
 
 pub use backend::{
-    Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Event, Events, Op,
-    Outcome, Unsupported,
+    Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
+    Unsupported,
 };
+pub use driver::{run, skip_reason};
+pub use events::{Event, EventKind, EventQueue, Events};
+pub use options::{Clock, Progress, RunOptions, Site, Stop};
+pub use report::{BreakRecord, Difference, End, LostConnection, NotRun, Place, Record, RunReport};
+pub use session::{Session, SessionConnection};
 pub use target::{Identity, Target};
+pub use times::{Moments, OpTimes, Times};
+pub use verdict::{Kind, Verdict};
+pub use waits::{Wait, WaitPicture, WaitsFor};

@@ -1,0 +1,147 @@
+//! What clients report, and the queue on which the reports reach the driver.
+//!
+//! All clients of a run share one queue. A report is pushed under a short lock and the driver takes the whole batch
+//! at once, so a client costs no channel of its own and a busy run costs one wake-up for many reports. Judging what
+//! is reported is left to the driver's side.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use replay_ir::{Answer, ClientId};
+use tokio::sync::Notify;
+
+use crate::backend::{BreakEvent, Op, Outcome};
+
+/// What a client reports.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Who.
+    pub client: ClientId,
+    /// When, taken as close to the wire as the backend can.
+    pub at: Instant,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// The kinds of [`Event`].
+#[derive(Debug, Clone)]
+pub enum EventKind {
+    /// The final end of an operation.
+    Done(Op, Outcome),
+    /// An interim answer; the final one follows.
+    Interim(Op, Answer),
+    /// A break arrived.
+    Break(BreakEvent),
+    /// The connection is gone; operations in flight get their own [`Outcome::Lost`].
+    Lost(String),
+}
+
+/// Where all clients of a run report. The driver makes one; a backend's own tests may too.
+#[derive(Clone, Default)]
+pub struct EventQueue {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    batch: Mutex<Vec<Event>>,
+    arrived: Notify,
+}
+
+impl EventQueue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The handle through which this client reports.
+    pub fn events(&self, client: ClientId) -> Events {
+        Events {
+            client,
+            queue: self.clone(),
+        }
+    }
+
+    /// Moves everything that has arrived into `batch`, which is emptied first. Its capacity goes back to the queue,
+    /// so that a steady run allocates nothing here.
+    pub fn take(&self, batch: &mut Vec<Event>) {
+        batch.clear();
+        mem::swap(&mut *self.lock(), batch);
+    }
+
+    /// True when nothing waits to be taken.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Returns when something may have arrived since the last [`take`](Self::take). May return without cause.
+    pub async fn arrived(&self) {
+        self.inner.arrived.notified().await;
+    }
+
+    fn push(&self, event: Event) {
+        let mut batch = self.lock();
+        batch.push(event);
+        let first = batch.len() == 1;
+        drop(batch);
+        if first {
+            self.inner.arrived.notify_one();
+        }
+    }
+
+    /// A report is one push: a panic elsewhere cannot have left the batch half changed, so poison is ignored.
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.inner
+            .batch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a client reports; cheap to clone. Reports never block and never fail: after the run they go nowhere.
+#[derive(Clone)]
+pub struct Events {
+    client: ClientId,
+    queue: EventQueue,
+}
+
+impl Events {
+    /// Who reports here.
+    pub fn client(&self) -> ClientId {
+        self.client
+    }
+
+    /// The final end of an operation, now.
+    pub fn done(&self, op: Op, outcome: Outcome) {
+        self.done_at(Instant::now(), op, outcome);
+    }
+
+    /// The same with the time at which the answer was taken from the wire.
+    pub fn done_at(&self, at: Instant, op: Op, outcome: Outcome) {
+        self.push(at, EventKind::Done(op, outcome));
+    }
+
+    /// An interim answer, now.
+    pub fn interim(&self, op: Op, answer: Answer) {
+        self.push(Instant::now(), EventKind::Interim(op, answer));
+    }
+
+    /// A break, now.
+    pub fn broke(&self, event: BreakEvent) {
+        self.push(Instant::now(), EventKind::Break(event));
+    }
+
+    /// The connection is gone.
+    pub fn lost(&self, reason: &str) {
+        self.push(Instant::now(), EventKind::Lost(reason.to_owned()));
+    }
+
+    fn push(&self, at: Instant, kind: EventKind) {
+        self.queue.push(Event {
+            client: self.client,
+            at,
+            kind,
+        });
+    }
+}

@@ -1,0 +1,135 @@
+//! What a caller decides about a run, and the handles through which it watches and stops one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::target::{Identity, Target};
+
+/// Where a run goes, and as whom.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The server, the share, and the directory below it.
+    pub target: Target,
+    /// The account for each `user=` name of the trace. A name that is missing makes the run
+    /// [`Broken`](crate::Verdict::Broken).
+    pub identities: BTreeMap<String, Identity>,
+}
+
+/// What decides when a step is due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Clock {
+    /// The trace's times, multiplied: 1.0 keeps them, 0.5 runs twice as fast. Finite and not negative.
+    Paced {
+        /// The factor.
+        scale: f64,
+    },
+    /// As fast as order and dependencies allow.
+    Asap,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock::Paced { scale: 1.0 }
+    }
+}
+
+/// How a trace is run. Every wait of a run ends with one of these bounds.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Recorded times or none.
+    pub clock: Clock,
+    /// The longest that a step may take from its dispatch to its answer (or to a longer `within=` of its own), and
+    /// that a run in which nothing moves waits for a break.
+    pub step_timeout: Duration,
+    /// The longest that connecting and logging in may take.
+    pub connect_timeout: Duration,
+    /// How many clients connect at the same time before time 0; at least 1.
+    pub connect_parallel: usize,
+    /// The longest that closing one client may take.
+    pub close_timeout: Duration,
+    /// The longest that the steps may take together.
+    pub run_timeout: Option<Duration>,
+    /// How many round trips are measured where a `check` is relative to them; otherwise none is.
+    pub round_trips: u32,
+    /// Keep a record with its outcome's text for every step, instead of a bare one for the last few of each client.
+    pub event_log: bool,
+    /// Watches the run.
+    pub progress: Option<Arc<Progress>>,
+    /// Ends the run early and in good order.
+    pub stop: Option<Stop>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            clock: Clock::default(),
+            step_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            connect_parallel: 64,
+            close_timeout: Duration::from_secs(5),
+            run_timeout: None,
+            round_trips: 50,
+            event_log: false,
+            progress: None,
+            stop: None,
+        }
+    }
+}
+
+/// Counters of a run in progress, for a display. Written by the driver once a turn, in no particular order.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Steps of the trace.
+    pub steps_total: AtomicU64,
+    /// Steps that have ended or will not run.
+    pub steps_done: AtomicU64,
+    /// Differences found.
+    pub differences: AtomicU64,
+    /// Clients of the trace.
+    pub clients_total: AtomicU64,
+    /// Clients that are connected (lanes on another's connection count with it).
+    pub clients_connected: AtomicU64,
+    /// How late the latest dispatch was, in nanoseconds.
+    pub lag: AtomicU64,
+}
+
+/// Ends a run early: what is in flight is abandoned, every client is closed, the verdict is
+/// [`Broken`](crate::Verdict::Broken).
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    inner: Arc<StopInner>,
+}
+
+#[derive(Debug, Default)]
+struct StopInner {
+    asked: AtomicBool,
+    notify: Notify,
+}
+
+impl Stop {
+    /// Asks once and for all.
+    pub fn stop(&self) {
+        self.inner.asked.store(true, Ordering::Release);
+        self.inner.notify.notify_waiters();
+    }
+
+    /// True after [`stop`](Self::stop).
+    pub fn is_asked(&self) -> bool {
+        self.inner.asked.load(Ordering::Acquire)
+    }
+
+    /// Returns when asked.
+    pub async fn asked(&self) {
+        // Registered before the flag is looked at, so that a request in between is not missed.
+        let notified = self.inner.notify.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        if !self.is_asked() {
+            notified.await;
+        }
+    }
+}
