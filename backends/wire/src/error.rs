@@ -1,0 +1,61 @@
+//! The one error of the crate: what was being read, where, and what was wrong with it.
+
+/// Why bytes could not be read, or a message could not be verified or decrypted.
+///
+/// Offsets and lengths are bytes from the start of the structure named by `what`; for a message that
+/// is the start of its header.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A fixed part ends before it is complete.
+    #[error("{what}: {need} bytes needed at offset {at}, {have} left")]
+    Truncated {
+        /// The structure.
+        what: &'static str,
+        /// Where the field begins.
+        at: usize,
+        /// The size of the field.
+        need: usize,
+        /// What is there.
+        have: usize,
+    },
+    /// An offset and a length in the message point outside it.
+    #[error("{what}: bytes {offset}..{offset}+{length} lie outside the {have} bytes present")]
+    OutOfRange {
+        /// The structure.
+        what: &'static str,
+        /// The offset as received.
+        offset: usize,
+        /// The length as received.
+        length: usize,
+        /// The size of the whole.
+        have: usize,
+    },
+    /// The first two bytes of the body are not those that MS-SMB2 prescribes for the message.
+    #[error("{what}: structure size {found} instead of {expected}")]
+    StructureSize {
+        /// The message.
+        what: &'static str,
+        /// As prescribed.
+        expected: u16,
+        /// As received.
+        found: u16,
+    },
+    /// A field has a value with which the rest cannot be read.
+    #[error("{what}: {field} cannot be {value:#x}")]
+    Invalid {
+        /// The structure.
+        what: &'static str,
+        /// The field, named as in the specification.
+        field: &'static str,
+        /// As received.
+        value: u64,
+    },
+    /// The first four bytes are not those of the expected kind of message.
+    #[error("{what}: protocol id {found:02x?}")]
+    ProtocolId {
+        /// What was expected.
+        what: &'static str,
+        /// As received.
+        found: [u8; 4],
+    },
+}
