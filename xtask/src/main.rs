@@ -1,2 +1,70 @@
-//! Set-up and checks.
-fn main() {}
+//! Set-up and checks of the repository: `cargo xtask regressions` and `cargo xtask test`.
+//!
+//! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
+//! calls cargo, and shows a table of what happened.
+
+mod arrows;
+mod book;
+mod command;
+mod plan;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up and checks of the smb-replay repository.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    after_help = "Both can be run any number of times. As root they \
+    install missing Debian packages without asking, otherwise through sudo, and say so first."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Bring up what is missing and run the regression suite.
+    Regressions {
+        /// Install nothing; use what is there.
+        #[arg(long)]
+        no_install: bool,
+        /// Filters and options for the suite, as after `cargo test --test regressions --`.
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Everything that CI checks: format, lints, tests, documentation, the suite on every source of
+    /// servers that this machine has.
+    Test {
+        /// Install nothing; use what is there.
+        #[arg(long)]
+        no_install: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let root = root();
+    let interrupted = match command::Interrupted::listen() {
+        Ok(interrupted) => interrupted,
+        Err(error) => {
+            eprintln!("cannot listen for signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let runner = command::Runner::new(&root, interrupted);
+    match arguments.what {
+        What::Regressions { no_install, rest } => plan::regressions(&runner, !no_install, &rest),
+        What::Test { no_install } => plan::test(&runner, !no_install),
+    }
+}
+
+/// The workspace: the parent of this package.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}

@@ -1,0 +1,228 @@
+//! What is run for each command, and the table at the end.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::command::Runner;
+use crate::setup::{self, Sources};
+use crate::{arrows, book};
+
+/// How long a step may take that compiles everything from nothing on a small machine.
+const BUILDING: Duration = Duration::from_secs(1500);
+/// How long a step may take that runs what has been compiled.
+const RUNNING: Duration = Duration::from_secs(900);
+const SUITE: &[&str] = &[
+    "test",
+    "--package",
+    "smb-replay-suites",
+    "--test",
+    "regressions",
+];
+
+/// `cargo xtask regressions`.
+pub(crate) fn regressions(runner: &Runner, may_install: bool, rest: &[String]) -> ExitCode {
+    let sources = setup::bring_up(runner, may_install, false);
+    if !sources.docker && !sources.local {
+        return ExitCode::FAILURE;
+    }
+    let mut cargo = runner.cargo(SUITE);
+    cargo.env("SMB_REPLAY_REQUIRE", "1").arg("--").args(rest);
+    let result = runner.run(&mut cargo, BUILDING + RUNNING);
+    let report = runner
+        .root
+        .join("target/smb-replay/regressions/report.json");
+    if report.is_file() {
+        println!("report: {}", report.display());
+    }
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            println!("{trouble}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `cargo xtask test`.
+pub(crate) fn test(runner: &Runner, may_install: bool) -> ExitCode {
+    let mut table = Table {
+        runner,
+        rows: Vec::new(),
+    };
+    let mut sources = Sources {
+        docker: false,
+        local: false,
+    };
+    table.step("set up", || {
+        sources = setup::bring_up(runner, may_install, true);
+        match sources.docker || sources.local {
+            true => Ok(Done::Passed),
+            false => Err("no server can be had on this machine".to_owned()),
+        }
+    });
+    table.step("format", || {
+        run(runner, &["fmt", "--all", "--", "--check"], RUNNING, |_| {})
+    });
+    table.step("arrows between the crates", || check_arrows(runner));
+    table.step("pages and links of the book", || {
+        sentences(book::broken(&runner.root))
+    });
+    // One build of everything serves this and all that follow; the suite is among the tests, on
+    // the source of servers that comes first.
+    table.step("tests and examples in the documentation", || {
+        run(runner, &["test", "--workspace"], BUILDING, |_| {})
+    });
+    for (source, can) in [("docker", sources.docker), ("local", sources.local)] {
+        table.step(&format!("suite on {source}"), || match can {
+            true => run(runner, SUITE, RUNNING, |cargo| {
+                _ = cargo.env("SMB_REPLAY_SOURCE", source)
+            }),
+            false => Ok(Done::Skipped("not on this machine")),
+        });
+    }
+    table.step("suite by nextest", || nextest(runner));
+    table.step("Python", || python(runner));
+    table.step("lints", || {
+        let lints = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ];
+        run(runner, &lints, BUILDING, |_| {})
+    });
+    table.show()
+}
+
+fn nextest(runner: &Runner) -> Result<Done, String> {
+    if !runner.succeeds("cargo-nextest", &["nextest", "--version"]) {
+        return Ok(Done::Skipped("cargo-nextest is not installed"));
+    }
+    let arguments = [
+        "nextest",
+        "run",
+        "--package",
+        "smb-replay-suites",
+        "--test",
+        "regressions",
+    ];
+    run(runner, &arguments, RUNNING, |_| {})
+}
+
+/// The tests of the Python parts, where there are any.
+fn python(runner: &Runner) -> Result<Done, String> {
+    let folders = ["ldap-provision", "backends/impacket"];
+    let with_tests: Vec<_> = folders
+        .iter()
+        .filter(|folder| runner.root.join(folder).join("tests").is_dir())
+        .collect();
+    if with_tests.is_empty() {
+        return Ok(Done::Skipped("no Python part in this tree"));
+    }
+    for folder in with_tests {
+        let mut command = runner.program(
+            "python3",
+            &["-m", "unittest", "discover", "--start-directory"],
+        );
+        command.arg(Path::new(folder).join("tests"));
+        runner
+            .run(&mut command, RUNNING)
+            .map_err(|trouble| trouble.to_string())?;
+    }
+    Ok(Done::Passed)
+}
+
+fn check_arrows(runner: &Runner) -> Result<Done, String> {
+    let mut command = runner.cargo(&["metadata", "--no-deps", "--format-version", "1"]);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    sentences(arrows::broken(&String::from_utf8_lossy(&output.stdout))?)
+}
+
+fn sentences(broken: Vec<String>) -> Result<Done, String> {
+    if broken.is_empty() {
+        Ok(Done::Passed)
+    } else {
+        Err(broken.join("\n"))
+    }
+}
+
+fn run(
+    runner: &Runner,
+    arguments: &[&str],
+    limit: Duration,
+    adjust: impl FnOnce(&mut Command),
+) -> Result<Done, String> {
+    let mut command = runner.cargo(arguments);
+    adjust(&mut command);
+    println!("$ {}", crate::command::shown(&command));
+    runner
+        .run(&mut command, limit)
+        .map(|()| Done::Passed)
+        .map_err(|trouble| trouble.to_string())
+}
+
+/// How a step that did not fail ended.
+#[derive(Debug, Clone, Copy)]
+enum Done {
+    Passed,
+    /// With the reason.
+    Skipped(&'static str),
+}
+
+/// The steps that have been, with their times.
+struct Table<'a> {
+    runner: &'a Runner,
+    rows: Vec<(String, Duration, Result<Done, String>)>,
+}
+
+impl Table<'_> {
+    /// Runs a step. A failure does not keep the others from running; an interrupt does.
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Done, String>) {
+        println!("\n== {name}");
+        let begin = Instant::now();
+        let result = if self.runner.interrupted.get() {
+            Err("interrupted".to_owned())
+        } else {
+            work()
+        };
+        if let Err(reason) = &result {
+            println!("{reason}");
+        }
+        self.rows.push((name.to_owned(), begin.elapsed(), result));
+    }
+
+    fn show(&self) -> ExitCode {
+        println!();
+        for (name, time, result) in &self.rows {
+            let word = match result {
+                Ok(Done::Passed) => "ok".to_owned(),
+                Ok(Done::Skipped(reason)) => format!("skipped: {reason}"),
+                Err(reason) => format!("FAILED: {}", reason.lines().next().unwrap_or_default()),
+            };
+            println!("{name:<42}{:>8.1} s  {word}", time.as_secs_f64());
+        }
+        let all: Duration = self.rows.iter().map(|(_, time, _)| *time).sum();
+        let failed = self
+            .rows
+            .iter()
+            .filter(|(_, _, result)| result.is_err())
+            .count();
+        let all = all.as_secs_f64();
+        println!(
+            "{:<42}{all:>8.1} s  {failed} of {} failed",
+            "in all",
+            self.rows.len()
+        );
+        if failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a replay needs from the machine, and how it gets there: a working Docker, or Samba's own
+//! programs from Debian's packages.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::command::{Runner, Trouble};
+
+/// Installing may wait for mirrors, and for another package manager's lock.
+const INSTALLING: Duration = Duration::from_secs(600);
+/// As long as apt-get waits for the lock.
+const LOCK: &str = "DPkg::Lock::Timeout=120";
+
+/// Where this machine can get a server from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sources {
+    pub(crate) docker: bool,
+    pub(crate) local: bool,
+}
+
+/// A Debian package, the file that tells whether it is there, and what it is for.
+struct Package {
+    name: &'static str,
+    /// Looked for in `PATH`, the system's program folders, and the library folders.
+    file: &'static str,
+    what_for: &'static str,
+}
+
+const SMBD: Package = Package {
+    name: "samba",
+    file: "smbd",
+    what_for: "a private local server",
+};
+const ALL: &[Package] = &[
+    SMBD,
+    Package {
+        name: "libnss-wrapper",
+        file: "libnss_wrapper.so",
+        what_for: "accounts for a local server that does not run as root",
+    },
+    Package {
+        name: "libuid-wrapper",
+        file: "libuid_wrapper.so",
+        what_for: "accounts for a local server that does not run as root",
+    },
+];
+const FOR_IMAGES: &[Package] = &[Package {
+    name: "mmdebstrap",
+    file: "mmdebstrap",
+    what_for: "a base image where no container registry can be reached",
+}];
+const FOR_TESTS: &[Package] = &[Package {
+    name: "dbench",
+    file: "/usr/share/dbench/client.txt",
+    what_for: "the tests that import and replay its load file",
+}];
+
+/// Brings up what is missing, if it may, and says what there is then.
+///
+/// With Docker, Samba's own programs are wanted only where both sources are to be tested.
+pub(crate) fn bring_up(runner: &Runner, may_install: bool, everything: bool) -> Sources {
+    let docker = runner.succeeds("docker", &["info"]);
+    let mut wanted: Vec<&Package> = Vec::new();
+    if everything || !docker {
+        wanted.extend(ALL);
+    }
+    if everything {
+        wanted.extend(FOR_TESTS);
+    }
+    if docker {
+        wanted.extend(FOR_IMAGES);
+    }
+    wanted.retain(|package| !is_there(package.file));
+    if may_install && !wanted.is_empty() {
+        install(runner, &wanted);
+    }
+    let sources = Sources {
+        docker,
+        local: is_there(SMBD.file),
+    };
+    match (sources.docker, sources.local) {
+        (true, true) => println!("servers: Docker, and the smbd of this machine"),
+        (true, false) => println!("servers: Docker (this machine has no smbd of its own)"),
+        (false, true) => println!("servers: the smbd of this machine (no working Docker)"),
+        (false, false) => println!(
+            "servers: none. Start Docker, or install Samba: apt-get install {}",
+            ALL.iter()
+                .map(|package| package.name)
+                .collect::<Vec<_>>()
+                .join(" ")
+        ),
+    }
+    sources
+}
+
+fn install(runner: &Runner, packages: &[&Package]) {
+    println!("about to install with apt-get:");
+    for package in packages {
+        println!("  {:<16} for {}", package.name, package.what_for);
+    }
+    let root = rustix::process::geteuid().is_root();
+    if !root && !runner.succeeds("sudo", &["-n", "true"]) {
+        let names: Vec<_> = packages.iter().map(|package| package.name).collect();
+        println!(
+            "this needs root; run: sudo apt-get install {}",
+            names.join(" ")
+        );
+        return;
+    }
+    let update = apt(runner, root, &["update"]);
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(packages.iter().map(|package| package.name));
+    for trouble in [update, apt(runner, root, &arguments)]
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        println!("{trouble}");
+    }
+}
+
+fn apt(runner: &Runner, root: bool, arguments: &[&str]) -> Result<(), Trouble> {
+    let mut all = vec![
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "--quiet=2",
+        "-o",
+        LOCK,
+    ];
+    all.extend(arguments);
+    let mut command = match root {
+        true => runner.program("env", &all),
+        false => {
+            all.splice(0..0, ["-n", "env"]);
+            runner.program("sudo", &all)
+        }
+    };
+    command.stdout(Stdio::null());
+    runner.run(&mut command, INSTALLING)
+}
+
+/// True when a program, a library or a file of this name is there.
+fn is_there(file: &str) -> bool {
+    if file.starts_with('/') {
+        return Path::new(file).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let libraries = ["/usr/lib", "/usr/lib64", "/lib"].map(Path::new);
+    let below = libraries.into_iter().flat_map(|folder| {
+        let triplets = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        triplets
+            .map(|entry| entry.path())
+            .filter(|path| path.to_string_lossy().contains("-linux-"))
+    });
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(Into::into))
+        .chain(libraries.map(Into::into))
+        .chain(below)
+        .any(|folder| folder.join(file).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_and_files_are_found() {
+        assert!(is_there("sh"));
+        assert!(is_there("/etc/passwd"));
+        assert!(!is_there("no-such-program-anywhere"));
+        assert!(!is_there("/no/such/file"));
+    }
+}
