@@ -6,13 +6,31 @@
 //! both are read by [`load`], which reports every mistake at once with file, line and column.
 
 pub mod answer;
+mod assemble;
+pub mod blob;
+pub mod builder;
+pub mod error;
 pub mod model;
+mod name;
+mod parsed;
+mod raw;
+mod render;
+mod step;
+mod store;
+mod suggest;
+mod text;
+pub mod time;
 pub mod value;
 pub mod vocabulary;
 
 pub use answer::{Answer, OwnedValue};
+pub use builder::{ExpectSpec, ExpectStatus, StepSpec, TraceBuilder};
+pub use error::{LoadError, LoadErrors, Problem};
 pub use model::{
-    Check, Client, ClientId, Dependency, Expect, Given, Milestone, Mode, Step, StepId, Trace,
+    Bound, Check, Client, ClientId, Dependency, Given, Metric, Milestone, Mode, StepId, Trace,
 };
+pub use step::{Expect, Step};
 pub use value::Value;
-pub use vocabulary::{ArgKind, ArgSpec, FieldSpec, GivenSpec, NameSpec, Role, VerbSpec, Vocabulary};
+pub use vocabulary::{
+    ArgKind, ArgSpec, FieldSpec, GivenSpec, NameSpec, Role, VerbSpec, Vocabulary,
+};

@@ -1,7 +1,10 @@
 //! The trace in memory. Made by [`load`](crate::load) or by a builder; never changed afterwards.
 
+use crate::answer::OwnedValue;
+pub use crate::step::{Expect, Step};
+use crate::store::Store;
 use crate::value::Value;
-use crate::vocabulary::{ArgSpec, FieldSpec, GivenSpec, Role, VerbSpec, Vocabulary};
+use crate::vocabulary::{ArgSpec, GivenSpec, Vocabulary};
 
 /// A client's index in [`Trace::clients`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +38,18 @@ pub enum Milestone {
     Break,
 }
 
+impl Milestone {
+    /// The word after the dot.
+    pub fn name(self) -> &'static str {
+        match self {
+            Milestone::Sent => "sent",
+            Milestone::Pending => "pending",
+            Milestone::Done => "done",
+            Milestone::Break => "break",
+        }
+    }
+}
+
 /// `after=LABEL[.milestone]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dependency {
@@ -55,6 +70,29 @@ pub struct Trace {
     pub(crate) clients: Vec<Client>,
     pub(crate) givens: Vec<Given>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) store: Store,
+    pub(crate) source: Option<Source>,
+}
+
+/// The text of a trace and where its lines begin.
+#[derive(Debug)]
+pub(crate) struct Source {
+    text: String,
+    starts: Vec<u32>,
+}
+
+impl Source {
+    /// `text` must be shorter than 4 GiB; the loader keeps no such source.
+    pub(crate) fn new(text: String) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at as u32 + 1);
+        let starts = std::iter::once(0).chain(newlines).collect();
+        Source { text, starts }
+    }
+
+    fn line(&self, line: u32) -> Option<&str> {
+        let start = *self.starts.get((line as usize).checked_sub(1)?)? as usize;
+        self.text[start..].lines().next()
+    }
 }
 
 impl Trace {
@@ -105,7 +143,7 @@ impl Trace {
 
     /// The number of steps.
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.store.records.len()
     }
 
     /// True without steps.
@@ -123,9 +161,33 @@ impl Trace {
         (0..self.len()).map(|index| self.step(StepId(index as u32)))
     }
 
-    /// The line of the source as it was written, where the source is still at hand (a file, not a stream).
-    pub fn source_line(&self, _line: u32) -> Option<&str> {
-        unimplemented!()
+    /// The step with this label.
+    pub fn labelled(&self, label: &str) -> Option<StepId> {
+        let labels = &self.store.labels;
+        let found = labels
+            .iter()
+            .find(|(symbol, _)| self.store.symbols.get(*symbol) == label)?;
+        Some(found.1)
+    }
+
+    /// The line of the source as it was written, from 1. Only the text form keeps its source, up to
+    /// 16 MiB; for other traces [`Step::to_text`] says the same.
+    pub fn source_line(&self, line: u32) -> Option<&str> {
+        self.source.as_ref()?.line(line)
+    }
+
+    /// Where a dependency points: `first.break`, `#7`.
+    pub fn milestone_text(&self, dependency: Dependency) -> String {
+        let name = self.step(dependency.step).name();
+        match dependency.milestone {
+            Milestone::Done => name,
+            milestone => format!("{name}.{}", milestone.name()),
+        }
+    }
+
+    /// How many bytes the steps take in memory with all that belongs to them, the source text not counted.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.bytes()
     }
 }
 
@@ -134,7 +196,7 @@ impl Trace {
 pub struct Client {
     pub(crate) name: String,
     pub(crate) on: Option<ClientId>,
-    pub(crate) args: Vec<(&'static ArgSpec, Value<'static>)>,
+    pub(crate) args: Vec<(&'static ArgSpec, OwnedValue)>,
     pub(crate) line: u32,
 }
 
@@ -150,8 +212,17 @@ impl Client {
     }
 
     /// One argument of the vocabulary's [`client_args`](Vocabulary::client_args).
-    pub fn arg(&self, _name: &str) -> Option<Value<'_>> {
-        unimplemented!()
+    pub fn arg(&self, name: &str) -> Option<Value<'_>> {
+        self.args()
+            .find(|(spec, _)| spec.name == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All arguments, in the order of the vocabulary.
+    pub fn args(&self) -> impl Iterator<Item = (&'static ArgSpec, Value<'_>)> {
+        self.args
+            .iter()
+            .map(|(spec, value)| (*spec, value.as_value()))
     }
 
     /// The line that declares it, from 1.
@@ -164,6 +235,7 @@ impl Client {
 #[derive(Debug)]
 pub struct Given {
     pub(crate) spec: &'static GivenSpec,
+    pub(crate) args: Vec<(&'static ArgSpec, OwnedValue)>,
     pub(crate) line: u32,
 }
 
@@ -174,8 +246,17 @@ impl Given {
     }
 
     /// One argument.
-    pub fn arg(&self, _name: &str) -> Option<Value<'_>> {
-        unimplemented!()
+    pub fn arg(&self, name: &str) -> Option<Value<'_>> {
+        self.args()
+            .find(|(spec, _)| spec.name == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All arguments, in the order of the vocabulary.
+    pub fn args(&self) -> impl Iterator<Item = (&'static ArgSpec, Value<'_>)> {
+        self.args
+            .iter()
+            .map(|(spec, value)| (*spec, value.as_value()))
     }
 
     /// Its line, from 1.
@@ -230,128 +311,4 @@ pub enum Bound {
     /// A multiple of the smallest round trip that the backend measured on the same connections in the same run
     /// (`3x rtt`).
     RoundTrips(f64),
-}
-
-/// One step, borrowed from its trace.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'t> {
-    pub(crate) trace: &'t Trace,
-    pub(crate) id: StepId,
-}
-
-impl<'t> Step<'t> {
-    /// Its index.
-    pub fn id(&self) -> StepId {
-        self.id
-    }
-
-    /// Its trace.
-    pub fn trace(&self) -> &'t Trace {
-        self.trace
-    }
-
-    /// Its line in the source, from 1.
-    pub fn line(&self) -> u32 {
-        unimplemented!()
-    }
-
-    /// Who does it.
-    pub fn client(&self) -> ClientId {
-        unimplemented!()
-    }
-
-    /// When it is due, in nanoseconds from the start; a step without a time has its client's previous one's, and the
-    /// first has 0.
-    pub fn at(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Its label.
-    pub fn label(&self) -> Option<&'t str> {
-        unimplemented!()
-    }
-
-    /// What it does.
-    pub fn verb(&self) -> &'static VerbSpec {
-        unimplemented!()
-    }
-
-    /// Short for `verb().role`.
-    pub fn role(&self) -> Role {
-        self.verb().role
-    }
-
-    /// True for a step marked `+`: sent in one frame with its client's previous step.
-    pub fn compounded(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// One argument by name.
-    pub fn arg(&self, name: &str) -> Option<Value<'t>> {
-        self.args().find(|(spec, _)| spec.name == name).map(|(_, value)| value)
-    }
-
-    /// All arguments, in the order of the vocabulary.
-    pub fn args(&self) -> impl Iterator<Item = (&'static ArgSpec, Value<'t>)> {
-        std::iter::empty()
-    }
-
-    /// The step that its `Label` argument names.
-    pub fn target(&self) -> Option<StepId> {
-        unimplemented!()
-    }
-
-    /// The step that opened the handle which this step uses or ends.
-    pub fn opened_by(&self) -> Option<StepId> {
-        unimplemented!()
-    }
-
-    /// What it waits for before it may be dispatched.
-    pub fn after(&self) -> impl Iterator<Item = Dependency> {
-        std::iter::empty()
-    }
-
-    /// The bound on its answer's time, in nanoseconds from its dispatch (`within=`).
-    pub fn within(&self) -> Option<u64> {
-        unimplemented!()
-    }
-
-    /// What must come back.
-    pub fn expect(&self) -> Expect<'t> {
-        unimplemented!()
-    }
-}
-
-/// The expectation of a step.
-#[derive(Debug, Clone, Copy)]
-pub struct Expect<'t> {
-    #[allow(dead_code)]
-    pub(crate) step: Step<'t>,
-}
-
-impl<'t> Expect<'t> {
-    /// True for `-> *`: whatever comes is right.
-    pub fn anything(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// True for `-> ?`: not known yet; a failure until `IR_UPDATE` has filled it in.
-    pub fn unknown(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// The statuses of which one must come. A step without `->` expects the vocabulary's `ok`.
-    pub fn statuses(&self) -> impl Iterator<Item = u32> {
-        std::iter::empty()
-    }
-
-    /// True when the one expected status is the interim one, so that the step frees its lane with it.
-    pub fn is_pending(&self) -> bool {
-        unimplemented!()
-    }
-
-    /// The fields that must be in the answer with these values.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static FieldSpec, Value<'t>)> {
-        std::iter::empty()
-    }
 }

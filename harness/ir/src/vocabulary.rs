@@ -38,7 +38,8 @@ pub struct VerbSpec {
     pub section: &'static str,
     /// The arguments; positional ones first and in their order.
     pub args: &'static [ArgSpec],
-    /// The fields that an answer can carry and an expectation can name.
+    /// The fields that an answer can carry and an expectation can name. A verb whose answer has a field `len` carries
+    /// data, so an expectation can also name [`DATA_FIELDS`] of it.
     pub answer: &'static [FieldSpec],
     /// A complete step line that loads, given fitting declarations; shown in the reference page.
     pub example: &'static str,
@@ -138,6 +139,62 @@ pub struct NameSpec {
     pub name: &'static str,
     /// One line for the reference page.
     pub doc: &'static str,
+}
+
+/// What the core itself can expect of an answer's data ([`Answer::data`](crate::Answer::data)), on every verb whose
+/// answer has a field `len`.
+pub static DATA_FIELDS: [FieldSpec; 3] = [
+    FieldSpec {
+        name: "fill",
+        kind: ArgKind::Int,
+        doc: "The data is this fill at the step's offset (see `replay_ir::fill`); 0 is zeros.",
+    },
+    FieldSpec {
+        name: "data",
+        kind: ArgKind::Text,
+        doc: "The data is this text in UTF-8.",
+    },
+    FieldSpec {
+        name: "blob",
+        kind: ArgKind::Token(crate::blob::check),
+        doc: "The data is the blob of this hash, `sha256:` and 64 hex digits, in `blobs` next to the trace.",
+    },
+];
+
+/// Where [`DATA_FIELDS`] begin in the numbering of [`VerbSpec::field_index`].
+const CORE_FIELDS: usize = 240;
+
+/// The core's field of this name, if the verb's answer can carry it.
+pub(crate) fn core_field(verb: &VerbSpec, name: &str) -> Option<usize> {
+    if !verb.answer.iter().any(|field| field.name == "len") {
+        return None;
+    }
+    DATA_FIELDS.iter().position(|field| field.name == name)
+}
+
+impl VerbSpec {
+    /// The number of a field of the verb's answer, and the field. The verb's own go before the core's.
+    pub(crate) fn field_index(&self, name: &str) -> Option<(u8, &'static FieldSpec)> {
+        if let Some(index) = self.answer.iter().position(|field| field.name == name) {
+            return Some((index as u8, &self.answer[index]));
+        }
+        let index = core_field(self, name)?;
+        Some(((CORE_FIELDS + index) as u8, &DATA_FIELDS[index]))
+    }
+
+    /// The field of a number that [`VerbSpec::field_index`] gave.
+    pub(crate) fn field_at(&self, index: u8) -> &'static FieldSpec {
+        match usize::from(index).checked_sub(CORE_FIELDS) {
+            Some(core) => &DATA_FIELDS[core],
+            None => &self.answer[usize::from(index)],
+        }
+    }
+
+    /// The field of this name that an expectation of this verb can have: one of [`VerbSpec::answer`], or of
+    /// [`DATA_FIELDS`] where the answer carries data.
+    pub fn field(&self, name: &str) -> Option<&'static FieldSpec> {
+        self.field_index(name).map(|(_, field)| field)
+    }
 }
 
 impl Vocabulary {
