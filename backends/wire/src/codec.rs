@@ -148,6 +148,15 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A writer of a structure that began at `start` of `out`.
+    pub(crate) fn resume(out: &'a mut Vec<u8>, start: usize) -> Self {
+        Self {
+            out,
+            start,
+            base: 0,
+        }
+    }
+
     /// A writer of a message body of this StructureSize; offsets count from the header before it.
     pub(crate) fn body(out: &'a mut Vec<u8>, structure_size: u16) -> Self {
         let mut writer = Self {
@@ -227,10 +236,5 @@ impl<'a> Writer<'a> {
         let value = u32::try_from(value).unwrap_or(u32::MAX);
         let at = self.start + offset - self.base;
         self.out[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-
-    /// The buffer, for an encoder of a nested structure.
-    pub(crate) fn out(&mut self) -> &mut Vec<u8> {
-        self.out
     }
 }

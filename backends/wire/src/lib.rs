@@ -4,11 +4,19 @@
 mod codec;
 mod constants;
 mod error;
+mod frame;
+pub mod framing;
 mod header;
+mod message;
 pub mod messages;
+pub mod ntstatus;
 mod types;
 
 pub use constants::*;
 pub use error::Error;
+pub use frame::{
+    FrameBuilder, FrameKind, SplitCompound, encode_request, split_compound, split_mut,
+};
 pub use header::{Header, HeaderForm, PROTOCOL_ID};
+pub use message::{Request, Response};
 pub use types::{BadGuid, FileId, Filetime, Guid, UnicodeString};

@@ -23,9 +23,12 @@ pub struct ErrorContext {
 }
 
 impl ErrorResponse {
+    /// StructureSize, which some bodies of commands have too.
+    pub(crate) const STRUCTURE_SIZE: u16 = 9;
+
     /// Appends the body.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut writer = Writer::body(out, 9);
+        let mut writer = Writer::body(out, Self::STRUCTURE_SIZE);
         writer.u8(u8::try_from(self.error_contexts.len()).unwrap_or(u8::MAX));
         writer.u8(0);
         let count = writer.offset();
@@ -55,7 +58,7 @@ impl ErrorResponse {
     ///
     /// Too few bytes for the fixed part, or another StructureSize.
     pub fn decode(message: &[u8]) -> Result<Self, Error> {
-        let mut reader = Reader::body("ERROR response", message, 9)?;
+        let mut reader = Reader::body("ERROR response", message, Self::STRUCTURE_SIZE)?;
         let count = reader.u8()?;
         reader.skip(1)?;
         let length = reader.len32()?;
