@@ -43,4 +43,11 @@ impl<'t> Value<'t> {
             _ => None,
         }
     }
+
+    /// As the text form writes it; nothing for a flag, which is its name alone.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        crate::text::write_value(&mut text, self);
+        text
+    }
 }
