@@ -1,1 +1,31 @@
 //! The words of an SMB trace: which verbs there are, what their arguments mean, and how an SMB2/3 answer reads.
+//!
+//! [`VOCABULARY`] is the table that a trace is loaded with. [`Operation::decode`], [`ClientSettings::decode`] and
+//! [`GivenItem::decode`] turn what was loaded into plain data, with the types of `smb-wire`; [`answer`] turns a
+//! server's message into what an expectation is compared with; [`paths`] puts the trace's names below the directory
+//! that a run works in. [`check_trace`] finds what the table cannot say, for instance arguments that exclude each
+//! other, and [`setup_trace`] makes the steps that bring about the `given` lines.
+//!
+//! No I/O: sending and receiving is the backends' part.
+
+pub mod answer;
+mod args;
+mod check;
+mod client;
+mod given;
+mod lease;
+mod operation;
+pub mod paths;
+mod spec;
+pub mod time;
+pub mod words;
+
+pub use args::ArgError;
+pub use check::{Problem, check_trace};
+pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
+pub use given::{GivenItem, GivenKind};
+pub use operation::{
+    BreakAction, Content, Create, Durable, FileChange, LeaseRequest, Lock, LockKind, LockRange,
+    Operation, QueryDirectory, Read, SetInfo, Times, Write,
+};
+pub use spec::VOCABULARY;

@@ -1,0 +1,205 @@
+//! A `client` line as plain data: who logs in how, and what the client offers.
+
+use crate::args::{ArgError, Args};
+use replay_ir::{Client, Value};
+use smb_wire::{Cipher, Dialect, SigningAlgorithm};
+
+/// The dialects that a client can offer, in order (MS-SMB2 2.2.3).
+const DIALECTS: [Dialect; 5] = [
+    Dialect::SMB_2_0_2,
+    Dialect::SMB_2_1,
+    Dialect::SMB_3_0,
+    Dialect::SMB_3_0_2,
+    Dialect::SMB_3_1_1,
+];
+
+/// What a client is, as its line says or by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSettings<'t> {
+    /// The identity's name in the trace; `None` for an anonymous client and for a lane on another's session.
+    pub user: Option<&'t str>,
+    /// Logs in without a name.
+    pub anonymous: bool,
+    /// Overrides the identity's domain.
+    pub domain: Option<&'t str>,
+    /// The mechanism; `None` leaves it to the backend.
+    pub mechanism: Option<Mechanism>,
+    /// The share; `None` is the run's.
+    pub share: Option<&'t str>,
+    /// What is offered in NEGOTIATE.
+    pub dialects: Dialects,
+    /// SMB2_NEGOTIATE_SIGNING_REQUIRED rather than only enabled.
+    pub signing_required: bool,
+    /// Whether the client encrypts.
+    pub encryption: Encryption,
+    /// The ciphers to offer, most wanted first; empty leaves it to the backend.
+    pub ciphers: Vec<Cipher>,
+    /// The signing algorithms to offer, most wanted first; empty leaves it to the backend.
+    pub signing_algorithms: Vec<SigningAlgorithm>,
+}
+
+/// A security mechanism.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// MS-NLMP.
+    Ntlm,
+    /// MS-KILE.
+    Kerberos,
+}
+
+/// Whether a client encrypts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// It does not say that it could.
+    Off,
+    /// Where the server asks for it.
+    Offered,
+    /// All that can be encrypted.
+    Required,
+}
+
+/// A range of dialects, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialects {
+    /// The lowest.
+    pub min: Dialect,
+    /// The highest.
+    pub max: Dialect,
+}
+
+impl Dialects {
+    /// Every dialect from 2.0.2 to 3.1.1.
+    pub const ALL: Self = Self {
+        min: Dialect::SMB_2_0_2,
+        max: Dialect::SMB_3_1_1,
+    };
+
+    /// The dialects in ascending order, as NEGOTIATE lists them.
+    pub fn list(self) -> impl Iterator<Item = Dialect> {
+        DIALECTS
+            .into_iter()
+            .filter(move |dialect| (self.min..=self.max).contains(dialect))
+    }
+
+    /// Reads `3.0.2` or `2.1..3.0`. The error is a sentence fragment for the user.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (min, max) = text.split_once("..").unwrap_or((text, text));
+        let range = Self {
+            min: dialect(min)?,
+            max: dialect(max)?,
+        };
+        match range.min <= range.max {
+            true => Ok(range),
+            false => Err(format!("`{text}` is empty; the lower dialect comes first")),
+        }
+    }
+}
+
+fn dialect(text: &str) -> Result<Dialect, String> {
+    let known = Dialect::from_word(text).filter(|dialect| DIALECTS.contains(dialect));
+    known.ok_or_else(|| {
+        format!("`{text}` is no dialect; one may write 2.0.2, 2.1, 3.0, 3.0.2 or 3.1.1")
+    })
+}
+
+pub(crate) fn check_dialects(text: &str) -> Result<(), String> {
+    Dialects::parse(text).map(drop)
+}
+
+/// Accepts the names that identities can have.
+pub(crate) fn check_identity(text: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    match !text.is_empty() && text.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` is no identity; its name has letters, digits, `_`, `.` and `-`"
+        )),
+    }
+}
+
+impl<'t> ClientSettings<'t> {
+    /// What `client` says, with defaults for what it does not.
+    pub fn decode(client: &'t Client) -> Result<Self, ArgError> {
+        let args = Args(|name: &str| client.arg(name));
+        let settings = Self {
+            user: args.str("user"),
+            anonymous: args.has("anonymous"),
+            domain: args.str("domain"),
+            mechanism: args.parsed("auth", |word| match word {
+                "ntlm" => Ok(Mechanism::Ntlm),
+                "kerberos" => Ok(Mechanism::Kerberos),
+                other => Err(format!("`{other}` is no mechanism")),
+            })?,
+            share: args.str("share"),
+            dialects: args
+                .parsed("dialect", Dialects::parse)?
+                .unwrap_or(Dialects::ALL),
+            signing_required: args.str("signing") == Some("required"),
+            encryption: match args.str("encryption") {
+                Some("off") => Encryption::Off,
+                Some("required") => Encryption::Required,
+                _ => Encryption::Offered,
+            },
+            ciphers: words(&args.list("cipher"), Cipher::from_word),
+            signing_algorithms: words(&args.list("signing-algorithm"), SigningAlgorithm::from_word),
+        };
+        settings.check(client)?;
+        Ok(settings)
+    }
+
+    fn check(&self, client: &Client) -> Result<(), ArgError> {
+        let conflict = |text: String| Err(ArgError::Conflict(text));
+        let name = client.name();
+        if client.on().is_some() {
+            let bare = client.args().next().is_none();
+            return match bare {
+                true => Ok(()),
+                false => conflict(format!(
+                    "client {name} shares another's session (`on=`) and has no settings of its own"
+                )),
+            };
+        }
+        match (self.user, self.anonymous) {
+            (None, false) => conflict(format!(
+                "client {name} has no identity; write `user=NAME`, `anonymous`, or `on=` another client"
+            )),
+            (Some(_), true) => conflict(format!(
+                "client {name} cannot be both `user=` and `anonymous`"
+            )),
+            _ if self.encryption == Encryption::Required
+                && self.dialects.max < Dialect::SMB_3_0 =>
+            {
+                conflict(format!(
+                    "client {name}: `encryption=required` needs a dialect from 3.0 on"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The values of a list of words that the vocabulary has already checked.
+fn words<T>(values: &[Value<'_>], read: fn(&str) -> Option<T>) -> Vec<T> {
+    values
+        .iter()
+        .filter_map(Value::as_str)
+        .filter_map(read)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dialects_are_one_or_a_range() {
+        let one = Dialects::parse("3.0.2").map(|range| range.list().collect::<Vec<_>>());
+        assert_eq!(one, Ok(vec![Dialect::SMB_3_0_2]));
+        let range = Dialects::parse("2.1..3.0").map(|range| range.list().collect::<Vec<_>>());
+        assert_eq!(range, Ok(vec![Dialect::SMB_2_1, Dialect::SMB_3_0]));
+        assert_eq!(Dialects::ALL.list().count(), 5);
+        for bad in ["", "2", "3.0..2.1", "2.x", "3.1.1.."] {
+            assert!(Dialects::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

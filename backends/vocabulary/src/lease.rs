@@ -1,0 +1,79 @@
+//! Lease keys, and the levels and states between which breaks happen, as a trace writes them.
+
+use crate::words::{LEASE, OPLOCK};
+use smb_wire::Guid;
+
+/// The lease key that `text` stands for: the bytes of a name, padded with zeros, or `0x` and 32 hexadecimal digits.
+pub(crate) fn key(text: &str) -> Result<Guid, String> {
+    let mut bytes = [0; 16];
+    if let Some(digits) = text.strip_prefix("0x") {
+        let number = u128::from_str_radix(digits, 16)
+            .ok()
+            .filter(|_| digits.len() == 32);
+        return number
+            .map(|number| Guid(number.to_be_bytes()))
+            .ok_or_else(|| {
+                format!("`{text}` is no lease key; after 0x must stand 32 hexadecimal digits")
+            });
+    }
+    if text.is_empty() || text.len() > bytes.len() {
+        return Err(format!(
+            "`{text}` is no lease key; a name has 1 to 16 bytes"
+        ));
+    }
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    Ok(Guid(bytes))
+}
+
+pub(crate) fn check_key(text: &str) -> Result<(), String> {
+    key(text).map(drop)
+}
+
+/// Accepts an oplock level or a lease state in canonical form.
+pub(crate) fn check_level(text: &str) -> Result<(), String> {
+    if OPLOCK.check_canonical(text).is_ok() || LEASE.check_canonical(text).is_ok() {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is no level; one may write `none` `ii` `exclusive` `batch`, or a lease state `r` `rh` `rw` `rwh`"
+    ))
+}
+
+/// Accepts `batch->ii` and the like.
+pub(crate) fn check_transition(text: &str) -> Result<(), String> {
+    let (from, to) = text
+        .split_once("->")
+        .ok_or_else(|| format!("`{text}` is no transition like `batch->ii` or `rwh->rh`"))?;
+    check_level(from)?;
+    check_level(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_names_or_numbers() {
+        assert_eq!(key("k1"), Ok(Guid(*b"k1\0\0\0\0\0\0\0\0\0\0\0\0\0\0")));
+        let number = key("0x000102030405060708090a0b0c0d0e0f");
+        assert_eq!(number.map(|key| key.0[15]), Ok(15));
+        for bad in [
+            "",
+            "0x01",
+            "a-name-of-17-byte",
+            "0x000102030405060708090a0b0c0d0e0g",
+        ] {
+            assert!(key(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn transitions_name_two_levels() {
+        for good in ["batch->ii", "exclusive->none", "rwh->rh", "rh->none"] {
+            assert_eq!(check_transition(good), Ok(()), "{good}");
+        }
+        for bad in ["batch", "batch->", "hr->r", "batch->iii"] {
+            assert!(check_transition(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A step as plain data: what to send, with the types of the wire, and every default filled in.
+//!
+//! Handles, labels and paths stay as the trace has them; which FileId a handle is and below which directory a path
+//! lies is known to a backend at run time only.
+
+mod create;
+mod io;
+mod set_info;
+
+pub use create::{Create, Durable, LeaseRequest};
+pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
+pub use set_info::{FileChange, SetInfo, Times};
+
+use crate::args::{ArgError, Args};
+use crate::words;
+use replay_ir::{Role, Step, StepId};
+use smb_wire::{FileInfoClass, FsInfoClass};
+
+/// The OutputBufferLength of queries that do not name one.
+const BUFFER: u32 = 65_536;
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation<'t> {
+    /// NEGOTIATE, SESSION_SETUP and TREE_CONNECT as the client's line says.
+    Connect,
+    /// Closes the transport.
+    Disconnect,
+    /// TREE_CONNECT to a share of the server.
+    TreeConnect {
+        /// The share's name.
+        share: &'t str,
+    },
+    /// TREE_DISCONNECT.
+    TreeDisconnect,
+    /// LOGOFF.
+    Logoff,
+    /// ECHO.
+    Echo,
+    /// CREATE.
+    Create(Create<'t>),
+    /// CLOSE.
+    Close {
+        /// The handle.
+        handle: &'t str,
+        /// SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB.
+        postquery: bool,
+    },
+    /// READ.
+    Read(Read<'t>),
+    /// WRITE.
+    Write(Write<'t>),
+    /// FLUSH.
+    Flush {
+        /// The handle.
+        handle: &'t str,
+    },
+    /// LOCK.
+    Lock(Lock<'t>),
+    /// QUERY_DIRECTORY.
+    QueryDirectory(QueryDirectory<'t>),
+    /// QUERY_INFO with SMB2_0_INFO_FILE.
+    QueryInfo {
+        /// The handle.
+        handle: &'t str,
+        /// FileInfoClass.
+        class: FileInfoClass,
+        /// OutputBufferLength in bytes.
+        buffer: u32,
+    },
+    /// SET_INFO with SMB2_0_INFO_FILE.
+    SetInfo(SetInfo<'t>),
+    /// QUERY_INFO with SMB2_0_INFO_FILESYSTEM.
+    QueryFs {
+        /// The handle.
+        handle: &'t str,
+        /// FileInfoClass.
+        class: FsInfoClass,
+        /// OutputBufferLength in bytes.
+        buffer: u32,
+    },
+    /// CANCEL.
+    Cancel {
+        /// The pending step.
+        step: StepId,
+    },
+    /// What a client does when a break of the handle arrives.
+    OnBreak {
+        /// The handle.
+        handle: &'t str,
+        /// What to do.
+        action: BreakAction,
+        /// The level or lease state to acknowledge; `None` is what the server asks for.
+        level: Option<&'t str>,
+    },
+    /// A step that the engine judges by itself and of which nothing is sent: `await`, `break`, `no-break`, `pause`.
+    Engine(Role),
+}
+
+/// What a client does on a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakAction {
+    /// Acknowledges at once.
+    Acknowledge,
+    /// Acknowledges after so many nanoseconds.
+    AcknowledgeAfter(u64),
+    /// Closes the handle.
+    Close,
+    /// Nothing.
+    Ignore,
+}
+
+impl<'t> Operation<'t> {
+    /// What `step` does. The error is about an argument; a step that passed [`check_trace`](crate::check_trace)
+    /// has none.
+    pub fn decode(step: &Step<'t>) -> Result<Self, ArgError> {
+        let args = Args(|name: &str| step.arg(name));
+        let handle = || args.required("handle");
+        Ok(match step.verb().name {
+            "connect" => Self::Connect,
+            "disconnect" => Self::Disconnect,
+            "tree-connect" => Self::TreeConnect {
+                share: args.required("share")?,
+            },
+            "tree-disconnect" => Self::TreeDisconnect,
+            "logoff" => Self::Logoff,
+            "echo" => Self::Echo,
+            "create" => Self::Create(Create::decode(&args)?),
+            "close" => Self::Close {
+                handle: handle()?,
+                postquery: args.has("postquery"),
+            },
+            "read" => Self::Read(Read::decode(&args)?),
+            "write" => Self::Write(Write::decode(&args)?),
+            "flush" => Self::Flush { handle: handle()? },
+            "lock" => Self::Lock(Lock::decode(&args)?),
+            "query-directory" => Self::QueryDirectory(QueryDirectory::decode(&args)?),
+            "query-info" => Self::QueryInfo {
+                handle: handle()?,
+                class: args
+                    .parsed("class", |text| words::FILE_CLASS.parse(text))?
+                    .ok_or(ArgError::Missing("class"))?,
+                buffer: args.int("buffer")?.unwrap_or(BUFFER),
+            },
+            "set-info" => Self::SetInfo(SetInfo::decode(&args)?),
+            "query-fs" => Self::QueryFs {
+                handle: handle()?,
+                class: args
+                    .parsed("class", |text| words::FS_CLASS.parse(text))?
+                    .ok_or(ArgError::Missing("class"))?,
+                buffer: args.int("buffer")?.unwrap_or(BUFFER),
+            },
+            "cancel" => Self::Cancel {
+                step: step.target().ok_or(ArgError::Missing("step"))?,
+            },
+            "on-break" => Self::OnBreak {
+                handle: handle()?,
+                action: break_action(&args)?,
+                level: args.str("level"),
+            },
+            other => match step.role() {
+                Role::Operation | Role::Connect | Role::OnBreak => {
+                    return Err(ArgError::Conflict(format!(
+                        "`{other}` is no verb of this vocabulary"
+                    )));
+                }
+                role => Self::Engine(role),
+            },
+        })
+    }
+}
+
+fn break_action<'t>(
+    args: &Args<impl Fn(&str) -> Option<replay_ir::Value<'t>>>,
+) -> Result<BreakAction, ArgError> {
+    let conflict = |text: &str| Err(ArgError::Conflict(text.to_owned()));
+    match (args.required("action")?, args.nanoseconds("delay")) {
+        ("ack", None) => Ok(BreakAction::Acknowledge),
+        ("ack-after", Some(delay)) => Ok(BreakAction::AcknowledgeAfter(delay)),
+        ("close" | "ignore", None) if args.has("level") => {
+            conflict("`level=` is for acknowledgements")
+        }
+        ("close", None) => Ok(BreakAction::Close),
+        ("ignore", None) => Ok(BreakAction::Ignore),
+        ("ack-after", None) => {
+            conflict("`ack-after` needs a delay, for instance `ack-after 500ms`")
+        }
+        _ => conflict("only `ack-after` takes a delay"),
+    }
+}

@@ -1,0 +1,61 @@
+//! What may follow `client NAME`.
+
+use super::{flag, optional};
+use crate::client::{check_dialects, check_identity};
+use replay_ir::{ArgKind, ArgSpec};
+
+pub(super) const ARGS: &[ArgSpec] = &[
+    optional(
+        "user",
+        ArgKind::Token(check_identity),
+        "The identity, a name that the run maps to an account. Every client has one, or `anonymous`, or shares \
+         another's session by `on=`.",
+    ),
+    flag("anonymous", "Logs in without a name (MS-NLMP 3.2.5.1.2)."),
+    optional(
+        "domain",
+        ArgKind::Text,
+        "The domain to log in to, instead of the one that the run's identity has.",
+    ),
+    optional(
+        "auth",
+        ArgKind::Word(&["ntlm", "kerberos"]),
+        "The mechanism; without it the backend chooses.",
+    ),
+    optional(
+        "share",
+        ArgKind::Text,
+        "The share; without it the one that the run works in. Another share is expected to show the same directory.",
+    ),
+    optional(
+        "dialect",
+        ArgKind::Token(check_dialects),
+        "The dialects to offer: one (`3.0.2`) or a range (`2.0.2..3.0`). Default `2.0.2..3.1.1`.",
+    ),
+    optional(
+        "signing",
+        ArgKind::Word(&["enabled", "required"]),
+        "SecurityMode of the client (MS-SMB2 2.2.3). Default `enabled`.",
+    ),
+    optional(
+        "encryption",
+        ArgKind::Word(&["off", "offered", "required"]),
+        "`off`: the client does not offer it; `offered` (default): it encrypts where the server asks for it; \
+         `required`: it encrypts everything.",
+    ),
+    optional(
+        "cipher",
+        ArgKind::List(&ArgKind::Word(&[
+            "aes-128-ccm",
+            "aes-128-gcm",
+            "aes-256-ccm",
+            "aes-256-gcm",
+        ])),
+        "The ciphers of the negotiate context, most wanted first (MS-SMB2 2.2.3.1.2). Default all, AES-128-GCM first.",
+    ),
+    optional(
+        "signing-algorithm",
+        ArgKind::List(&ArgKind::Word(&["hmac-sha256", "aes-cmac", "aes-gmac"])),
+        "The algorithms of the negotiate context, most wanted first (MS-SMB2 2.2.3.1.7). Default all, AES-GMAC first.",
+    ),
+];

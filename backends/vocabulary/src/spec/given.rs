@@ -1,0 +1,116 @@
+//! Kinds of `given` lines, and the words that may follow `needs`.
+
+use super::{optional, positional};
+use crate::{time, words};
+use replay_ir::{ArgKind, ArgSpec, GivenSpec, NameSpec};
+
+const TIME: ArgKind = ArgKind::Token(time::check);
+const ATTRIBUTES: ArgSpec = optional(
+    "attributes",
+    ArgKind::Token(|text| words::ATTRIBUTES.check(text)),
+    "File attributes, joined by `|`. Default: as the server makes them.",
+);
+const CREATED: ArgSpec = optional(
+    "created",
+    TIME,
+    "CreationTime, for instance `2020-02-29T12:00:00Z`.",
+);
+const WRITTEN: ArgSpec = optional("written", TIME, "LastWriteTime.");
+
+pub(super) const GIVENS: &[GivenSpec] = &[
+    GivenSpec {
+        name: "file",
+        args: &[
+            positional(
+                "path",
+                ArgKind::Text,
+                "Its path, relative to the trace's root. Missing parents are made.",
+            ),
+            optional(
+                "size",
+                ArgKind::Int,
+                "Its size in bytes. Default 0, or the length of `data`.",
+            ),
+            optional(
+                "fill",
+                ArgKind::Int,
+                "The fill pattern of its content, 0..=255. Default 0: zeros, not written.",
+            ),
+            optional(
+                "data",
+                ArgKind::Text,
+                "Its content as UTF-8, instead of a pattern.",
+            ),
+            ATTRIBUTES,
+            CREATED,
+            WRITTEN,
+        ],
+        doc: "A file that exists before the first step.",
+    },
+    GivenSpec {
+        name: "dir",
+        args: &[
+            positional(
+                "path",
+                ArgKind::Text,
+                "Its path, relative to the trace's root. Missing parents are made.",
+            ),
+            ATTRIBUTES,
+            CREATED,
+            WRITTEN,
+        ],
+        doc: "A directory that exists before the first step.",
+    },
+];
+
+const fn need(name: &'static str, doc: &'static str) -> NameSpec {
+    NameSpec { name, doc }
+}
+
+pub(super) const NEEDS: &[NameSpec] = &[
+    need("oplocks", "The server grants oplocks (MS-SMB2 3.3.5.9)."),
+    need("leases", "The server grants leases (MS-SMB2 3.3.5.9.8)."),
+    need(
+        "directory-leases",
+        "The server grants leases on directories (MS-SMB2 3.3.5.9.11).",
+    ),
+    need(
+        "durable-handles",
+        "The server grants durable handles (MS-SMB2 3.3.5.9.6).",
+    ),
+    need(
+        "persistent-handles",
+        "The share is continuously available (MS-SMB2 3.3.5.9.10).",
+    ),
+    need("streams", "The share keeps named streams (MS-FSA 2.1.1.5)."),
+    need(
+        "extended-attributes",
+        "The share keeps extended attributes (MS-FSCC 2.4.15).",
+    ),
+    need(
+        "acls",
+        "The share keeps NT access control lists (MS-DTYP 2.4.6).",
+    ),
+    need(
+        "dos-attributes",
+        "The share keeps read-only, hidden, system and archive apart from its permissions.",
+    ),
+    need(
+        "sparse-files",
+        "The share keeps holes, and says so (MS-FSCC 2.3.69).",
+    ),
+    need("encryption", "The server can encrypt (MS-SMB2 3.3.5.4)."),
+    need(
+        "multichannel",
+        "The server binds several connections to a session (MS-SMB2 3.3.5.5.2).",
+    ),
+    need(
+        "snapshots",
+        "The share has previous versions (MS-SMB2 2.2.13.2.7).",
+    ),
+    need(
+        "read-only-share",
+        "The server has a share `readonly` that shows the same directory and refuses changes.",
+    ),
+    need("domain", "The server is in an Active Directory domain."),
+];

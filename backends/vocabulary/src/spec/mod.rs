@@ -1,0 +1,109 @@
+//! The vocabulary as a table: every verb, argument, answer field and `given` of a trace, each described once.
+//!
+//! What the words mean on the wire is [`crate::Operation`]'s; here is what may be written and what it says to a reader.
+
+mod breaks;
+mod client;
+mod fields;
+mod file;
+mod given;
+mod info;
+mod io;
+mod session;
+
+use replay_ir::{ArgKind, ArgSpec, FieldSpec, Vocabulary};
+use smb_wire::ntstatus;
+
+/// The verbs, arguments, answers and status names of an SMB trace.
+pub static VOCABULARY: Vocabulary = Vocabulary {
+    verbs: &[
+        session::CONNECT,
+        session::DISCONNECT,
+        session::TREE_CONNECT,
+        session::TREE_DISCONNECT,
+        session::LOGOFF,
+        session::ECHO,
+        file::CREATE,
+        file::CLOSE,
+        io::READ,
+        io::WRITE,
+        io::FLUSH,
+        io::LOCK,
+        info::QUERY_DIRECTORY,
+        info::QUERY_INFO,
+        info::SET_INFO,
+        info::QUERY_FS,
+        session::CANCEL,
+        session::AWAIT,
+        breaks::BREAK,
+        breaks::NO_BREAK,
+        breaks::ON_BREAK,
+        session::PAUSE,
+    ],
+    client_args: client::ARGS,
+    givens: given::GIVENS,
+    needs: given::NEEDS,
+    status_by_name: ntstatus::by_name,
+    status_name: ntstatus::name,
+    ok: ntstatus::SUCCESS,
+    pending: ntstatus::PENDING,
+};
+
+/// An argument that is written as `name=value` and may be left out.
+const fn optional(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
+    ArgSpec {
+        name,
+        kind,
+        positional: false,
+        required: false,
+        doc,
+    }
+}
+
+/// An argument that is written as `name=value` and must be there.
+const fn required(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
+    ArgSpec {
+        name,
+        kind,
+        positional: false,
+        required: true,
+        doc,
+    }
+}
+
+/// An argument that is written by position and must be there.
+const fn positional(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
+    ArgSpec {
+        name,
+        kind,
+        positional: true,
+        required: true,
+        doc,
+    }
+}
+
+/// An argument that is written by position and may be left out.
+const fn trailing(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
+    ArgSpec {
+        name,
+        kind,
+        positional: true,
+        required: false,
+        doc,
+    }
+}
+
+/// A flag.
+const fn flag(name: &'static str, doc: &'static str) -> ArgSpec {
+    optional(name, ArgKind::Flag, doc)
+}
+
+const fn field(name: &'static str, kind: ArgKind, doc: &'static str) -> FieldSpec {
+    FieldSpec { name, kind, doc }
+}
+
+/// The open handle that most verbs begin with.
+const HANDLE: ArgSpec = positional("handle", ArgKind::Handle, "The handle that it works on.");
+
+/// For answers that say whether something is so; a word in both cases, so that both can be expected.
+const YES_NO: ArgKind = ArgKind::Word(&["yes", "no"]);

@@ -1,0 +1,159 @@
+//! Verbs of connections, sessions and trees, and those that send nothing of their own.
+
+use super::{field, fields, optional, positional};
+use replay_ir::{ArgKind, Role, VerbSpec};
+
+pub(super) const CONNECT: VerbSpec = VerbSpec {
+    name: "connect",
+    role: Role::Connect,
+    doc: "Opens the connection, negotiates, logs in, and connects the share, all as the client's line says. A client \
+          whose first step is another one is connected before the trace's time begins; the verb is for traces in \
+          which connecting may fail, or which connect again after `disconnect`. The status is that of the exchange \
+          that ended it, which `stage` names.",
+    section: "MS-SMB2 2.2.3, 2.2.5, 2.2.9",
+    args: &[],
+    answer: &[
+        field(
+            "stage",
+            ArgKind::Word(&["negotiate", "session-setup", "tree-connect"]),
+            "The exchange that gave the status; `tree-connect` when all went well.",
+        ),
+        field(
+            "dialect",
+            ArgKind::Word(&["2.0.2", "2.1", "3.0", "3.0.2", "3.1.1"]),
+            "DialectRevision.",
+        ),
+        field(
+            "signing",
+            ArgKind::Word(&["enabled", "required"]),
+            "What the server's SecurityMode says.",
+        ),
+        field(
+            "encryption",
+            ArgKind::Word(&["none", "session", "share"]),
+            "What the server wants encrypted.",
+        ),
+        field(
+            "account",
+            ArgKind::Word(&["user", "guest", "anonymous"]),
+            "SessionFlags: as what the client was let in.",
+        ),
+        field(
+            "share-type",
+            ArgKind::Word(&["disk", "pipe", "print"]),
+            "ShareType.",
+        ),
+        fields::MAXIMAL_ACCESS,
+        field("max-read", ArgKind::Int, "MaxReadSize in bytes."),
+        field("max-write", ArgKind::Int, "MaxWriteSize in bytes."),
+        field("max-transact", ArgKind::Int, "MaxTransactSize in bytes."),
+    ],
+    example: "A connect -> OK dialect=3.1.1 account=user",
+};
+
+pub(super) const DISCONNECT: VerbSpec = VerbSpec {
+    name: "disconnect",
+    role: Role::Operation,
+    doc: "Closes the TCP connection without a word. What the client had open is left for the server to clean up; its \
+          handles cannot be used any more. `connect` may follow.",
+    section: "MS-SMB2 3.3.7.1",
+    args: &[],
+    answer: &[],
+    example: "A disconnect",
+};
+
+pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
+    name: "tree-connect",
+    role: Role::Operation,
+    doc: "Connects a share on the client's session. When it succeeds, the steps that follow work on that tree.",
+    section: "MS-SMB2 2.2.9",
+    args: &[positional(
+        "share",
+        ArgKind::Text,
+        "The name of the share, without server.",
+    )],
+    answer: &[
+        field(
+            "share-type",
+            ArgKind::Word(&["disk", "pipe", "print"]),
+            "ShareType.",
+        ),
+        fields::MAXIMAL_ACCESS,
+    ],
+    example: "A tree-connect \"no-such-share\" -> BAD_NETWORK_NAME",
+};
+
+pub(super) const TREE_DISCONNECT: VerbSpec = VerbSpec {
+    name: "tree-disconnect",
+    role: Role::Operation,
+    doc: "Disconnects the client's tree. The server closes what was open on it.",
+    section: "MS-SMB2 2.2.11",
+    args: &[],
+    answer: &[],
+    example: "A tree-disconnect",
+};
+
+pub(super) const LOGOFF: VerbSpec = VerbSpec {
+    name: "logoff",
+    role: Role::Operation,
+    doc: "Ends the client's session. The server closes what was open in it.",
+    section: "MS-SMB2 2.2.7",
+    args: &[],
+    answer: &[],
+    example: "A logoff",
+};
+
+pub(super) const ECHO: VerbSpec = VerbSpec {
+    name: "echo",
+    role: Role::Operation,
+    doc: "Asks the server for a sign of life; the smallest round trip there is.",
+    section: "MS-SMB2 2.2.28",
+    args: &[],
+    answer: &[],
+    example: "A echo",
+};
+
+pub(super) const CANCEL: VerbSpec = VerbSpec {
+    name: "cancel",
+    role: Role::Operation,
+    doc: "Asks the server to cancel a step that is pending. CANCEL has no answer of its own: the step ends at once, \
+          and what became of the other one is seen by `await`.",
+    section: "MS-SMB2 2.2.30",
+    args: &[positional(
+        "step",
+        ArgKind::Label,
+        "The step to cancel; it expected `PENDING`.",
+    )],
+    answer: &[],
+    example: "B cancel lk",
+};
+
+pub(super) const AWAIT: VerbSpec = VerbSpec {
+    name: "await",
+    role: Role::Await,
+    doc: "Takes the final answer of a step that expected `PENDING`. The expectation may name the fields of that \
+          step's verb.",
+    section: "MS-SMB2 3.2.5.1.5",
+    args: &[positional(
+        "step",
+        ArgKind::Label,
+        "The step whose answer is taken.",
+    )],
+    answer: &[],
+    example: "B await lk -> CANCELLED",
+};
+
+pub(super) const PAUSE: VerbSpec = VerbSpec {
+    name: "pause",
+    role: Role::Pause,
+    doc: "Does nothing until the step's time has come. With `after=` it holds a client back until another has come \
+          that far.",
+    section: "none",
+    args: &[optional(
+        "why",
+        ArgKind::Text,
+        "A remark for the reader of a report.",
+    )],
+    answer: &[],
+    example: "@+20ms A pause",
+};
