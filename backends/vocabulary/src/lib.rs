@@ -16,6 +16,7 @@ mod given;
 mod lease;
 mod operation;
 pub mod paths;
+mod setup;
 mod spec;
 pub mod time;
 pub mod words;
@@ -28,4 +29,5 @@ pub use operation::{
     BreakAction, Content, Create, Durable, FileChange, LeaseRequest, Lock, LockKind, LockRange,
     Operation, QueryDirectory, Read, SetInfo, Times, Write,
 };
+pub use setup::setup_trace;
 pub use spec::VOCABULARY;
