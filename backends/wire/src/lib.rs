@@ -6,6 +6,7 @@ mod constants;
 mod error;
 mod frame;
 pub mod framing;
+pub mod fscc;
 mod header;
 mod message;
 pub mod messages;

@@ -63,7 +63,7 @@ values! {
     FileInfoClass: u8 {
         /// MS-FSCC 2.4.10.
         DIRECTORY = 1, "directory";
-        /// MS-FSCC 2.4.14.
+        /// MS-FSCC 2.4.17.
         FULL_DIRECTORY = 2, "full-directory";
         /// MS-FSCC 2.4.8.
         BOTH_DIRECTORY = 3, "both-directory";
@@ -71,17 +71,17 @@ values! {
         BASIC = 4, "basic";
         /// MS-FSCC 2.4.47.
         STANDARD = 5, "standard";
-        /// MS-FSCC 2.4.26.
+        /// MS-FSCC 2.4.27.
         INTERNAL = 6, "internal";
-        /// MS-FSCC 2.4.12.
+        /// MS-FSCC 2.4.13.
         EA = 7, "ea";
         /// MS-FSCC 2.4.1.
         ACCESS = 8, "access";
-        /// MS-FSCC 2.4.31.
+        /// MS-FSCC 2.4.32.
         NAME = 9, "name";
         /// MS-FSCC 2.4.42.
         RENAME = 10, "rename";
-        /// MS-FSCC 2.4.27.
+        /// MS-FSCC 2.4.28.
         LINK = 11, "link";
         /// MS-FSCC 2.4.33.
         NAMES = 12, "names";
@@ -99,7 +99,7 @@ values! {
         ALL = 18, "all";
         /// MS-FSCC 2.4.4.
         ALLOCATION = 19, "allocation";
-        /// MS-FSCC 2.4.13.
+        /// MS-FSCC 2.4.14.
         END_OF_FILE = 20, "end-of-file";
         /// MS-FSCC 2.4.5.
         ALTERNATE_NAME = 21, "alternate-name";
@@ -121,21 +121,21 @@ values! {
         ATTRIBUTE_TAG = 35, "attribute-tag";
         /// MS-FSCC 2.4.22.
         ID_BOTH_DIRECTORY = 37, "id-both-directory";
-        /// MS-FSCC 2.4.23.
+        /// MS-FSCC 2.4.24.
         ID_FULL_DIRECTORY = 38, "id-full-directory";
-        /// MS-FSCC 2.4.51.
+        /// FileValidDataLengthInformation (MS-FSCC 2.4).
         VALID_DATA_LENGTH = 39, "valid-data-length";
-        /// MS-FSCC 2.4.48.
+        /// MS-FSCC 2.4.46.
         SHORT_NAME = 40, "short-name";
-        /// MS-FSCC 2.4.32.
+        /// MS-FSCC 2.4.36.
         NORMALIZED_NAME = 48, "normalized-name";
         /// MS-FSCC 2.4.26.
         ID = 59, "id";
-        /// MS-FSCC 2.4.24.
+        /// MS-FSCC 2.4.23.
         ID_EXTD_DIRECTORY = 60, "id-extd-directory";
-        /// MS-FSCC 2.4.11.2.
+        /// MS-FSCC 2.4.12.
         DISPOSITION_EX = 64, "disposition-ex";
-        /// MS-FSCC 2.4.42.
+        /// MS-FSCC 2.4.43.
         RENAME_EX = 65, "rename-ex";
     }
 }
