@@ -28,13 +28,23 @@ pub fn setup_trace(trace: &Trace, user: &str) -> Result<Trace, LoadErrors> {
         trace: TraceBuilder::new(&VOCABULARY, format!("{} (given)", trace.name())),
         made: HashSet::new(),
     };
-    setup.trace.client(CLIENT, &[("user".into(), OwnedValue::Token(user.to_owned()))]);
+    setup.trace.client(
+        CLIENT,
+        &[("user".into(), OwnedValue::Token(user.to_owned()))],
+    );
     // Times of a directory change when something is made in it, so they come last.
-    let items: Vec<_> = trace.givens().iter().filter_map(|given| GivenItem::decode(given).ok()).collect();
+    let items: Vec<_> = trace
+        .givens()
+        .iter()
+        .filter_map(|given| GivenItem::decode(given).ok())
+        .collect();
     for item in &items {
         setup.item(item);
     }
-    for item in items.iter().filter(|item| item.kind == GivenKind::Directory) {
+    for item in items
+        .iter()
+        .filter(|item| item.kind == GivenKind::Directory)
+    {
         setup.directory_information(item);
     }
     setup.trace.build()
@@ -84,7 +94,13 @@ impl Setup {
         self.step("close");
     }
 
-    fn create(&mut self, path: &str, access: &'static str, disposition: &'static str, options: &'static str) {
+    fn create(
+        &mut self,
+        path: &str,
+        access: &'static str,
+        disposition: &'static str,
+        options: &'static str,
+    ) {
         let step = StepSpec::new(CLIENT, "create")
             .arg("handle", OwnedValue::Word(HANDLE))
             .arg("path", OwnedValue::Text(path.to_owned()))
@@ -109,7 +125,9 @@ impl Setup {
     }
 
     fn text(&mut self, size: u64, content: Content<'_>) {
-        let Content::Bytes(bytes) = content else { return };
+        let Content::Bytes(bytes) = content else {
+            return;
+        };
         for (index, chunk) in bytes.chunks(CHUNK as usize).enumerate() {
             let step = on_handle("write")
                 .arg("offset", OwnedValue::Int(index as u64 * CHUNK))
@@ -134,9 +152,15 @@ impl Setup {
         let mut step = on_handle("set-info").arg("class", OwnedValue::Word("basic"));
         let bare = step.args.len();
         if item.attributes != FileAttributes::empty() {
-            step = step.arg("attributes", OwnedValue::Token(words::ATTRIBUTES.write(item.attributes)));
+            step = step.arg(
+                "attributes",
+                OwnedValue::Token(words::ATTRIBUTES.write(item.attributes)),
+            );
         }
-        for (name, value) in [("created", item.times.created), ("written", item.times.written)] {
+        for (name, value) in [
+            ("created", item.times.created),
+            ("written", item.times.written),
+        ] {
             if value != Filetime::default() {
                 step = step.arg(name, OwnedValue::Token(time::write(value)));
             }

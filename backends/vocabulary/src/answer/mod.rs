@@ -3,12 +3,12 @@
 //! Every function fills in all fields that its message carries; which of them matter is for the trace to say. An answer
 //! without a message of its own (an error, an interim answer) is [`status`].
 
-// mod directory;
 mod file;
+mod info;
 mod session;
 
-// pub use directory::{query_directory, query_fs, query_info};
 pub use file::{close, create, lease_break, oplock_break, read, read_data, write};
+pub use info::{query_directory, query_fs, query_info};
 pub use session::{Connected, Stage, connect, tree_connect};
 
 use crate::{time, words};
