@@ -112,6 +112,11 @@ impl Events {
         self.client
     }
 
+    /// The handle of another client of the same run.
+    pub(crate) fn of(&self, client: ClientId) -> Events {
+        self.queue.events(client)
+    }
+
     /// The final end of an operation, now.
     pub fn done(&self, op: Op, outcome: Outcome) {
         self.done_at(Instant::now(), op, outcome);

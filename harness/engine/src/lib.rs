@@ -6,11 +6,21 @@
 
 pub mod backend;
 mod driver;
+mod engine;
 pub mod events;
+mod expected;
+mod judge;
+pub mod null;
 pub mod options;
+mod plan;
+mod recorder;
 pub mod report;
+mod scheduler;
 pub mod session;
+mod setup;
+pub mod simulated;
 pub mod target;
+mod timer;
 pub mod times;
 pub mod verdict;
 pub mod waits;
@@ -21,9 +31,12 @@ pub use backend::{
 };
 pub use driver::{run, skip_reason};
 pub use events::{Event, EventKind, EventQueue, Events};
+pub use judge::judge;
+pub use null::NullBackend;
 pub use options::{Clock, Progress, RunOptions, Site, Stop};
 pub use report::{BreakRecord, Difference, End, LostConnection, NotRun, Place, Record, RunReport};
 pub use session::{Session, SessionConnection};
+pub use simulated::{Reply, ReplyEnd, Script, Seen, SimulatedBackend, simulate};
 pub use target::{Identity, Target};
 pub use times::{Moments, OpTimes, Times};
 pub use verdict::{Kind, Verdict};

@@ -1,0 +1,216 @@
+//! Keeps what came out of a run while it goes on: counts, differences, times, and what each client did last.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use replay_ir::{Answer, ClientId, StepId, Trace};
+
+use crate::backend::{BreakEvent, Outcome};
+use crate::report::{
+    BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, Record,
+};
+use crate::times::{Moments, OpTimes, Times};
+use crate::verdict::Kind;
+
+/// So many of a client's last steps are kept without the event log.
+const LAST_STEPS: usize = 4;
+
+/// Data of an answer that differed is kept up to this length.
+const DATA_KEPT: usize = 64 * 1024;
+
+/// At most so many breaks, and so many lost connections, are kept: how many there are is for the server to say.
+const EVENTS_KEPT: usize = 10_000;
+
+pub(crate) struct Recorder {
+    trace: Arc<Trace>,
+    /// Keep everything, with texts.
+    log: bool,
+    /// Time 0 on the run's clock.
+    pub(crate) start: u64,
+    /// When the last step ended, on the run's clock.
+    pub(crate) last_end: u64,
+    /// How late the latest dispatch was.
+    pub(crate) lag: u64,
+    pub(crate) agreed: usize,
+    pub(crate) differed: usize,
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) by_kind: BTreeMap<Kind, usize>,
+    pub(crate) actual: BTreeMap<StepId, Answer>,
+    pub(crate) not_run: Vec<NotRun>,
+    /// By the plan's verb number; made on first use.
+    times: Vec<Option<Box<OpTimes>>>,
+    records: Vec<VecDeque<Record>>,
+    pub(crate) breaks: Vec<BreakRecord>,
+    pub(crate) lost: Vec<LostConnection>,
+}
+
+impl Recorder {
+    pub(crate) fn new(trace: Arc<Trace>, verbs: usize, log: bool) -> Self {
+        let clients = trace.clients().len();
+        Self {
+            trace,
+            log,
+            start: 0,
+            last_end: 0,
+            lag: 0,
+            agreed: 0,
+            differed: 0,
+            differences: Vec::new(),
+            by_kind: BTreeMap::new(),
+            actual: BTreeMap::new(),
+            not_run: Vec::new(),
+            times: vec![None; verbs],
+            records: vec![VecDeque::new(); clients],
+            breaks: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    /// Counts the times of a step that went to the server.
+    pub(crate) fn time(&mut self, verb: u16, moments: &Moments) {
+        self.lag = moments.dispatched.saturating_sub(moments.scheduled);
+        self.times[usize::from(verb)]
+            .get_or_insert_default()
+            .record(moments);
+    }
+
+    /// A step has ended. `outcome` is what it ended with, where it has one.
+    pub(crate) fn end(
+        &mut self,
+        client: ClientId,
+        step: StepId,
+        moments: Moments,
+        end: End,
+        outcome: Option<&Outcome>,
+    ) {
+        self.last_end = self.last_end.max(moments.completed);
+        let start = self.start;
+        let moments = Moments {
+            scheduled: moments.scheduled.saturating_sub(start),
+            eligible: moments.eligible.saturating_sub(start),
+            dispatched: moments.dispatched.saturating_sub(start),
+            completed: moments.completed.saturating_sub(start),
+        };
+        let text = match outcome {
+            Some(outcome) if self.log => Some(self.text(outcome)),
+            _ => None,
+        };
+        let records = &mut self.records[client.0 as usize];
+        if !self.log && records.len() >= LAST_STEPS {
+            records.pop_front();
+        }
+        records.push_back(Record {
+            step,
+            moments,
+            end,
+            text,
+        });
+    }
+
+    /// What is wrong with a step; nothing when it agreed.
+    pub(crate) fn judged(
+        &mut self,
+        step: StepId,
+        differences: Vec<Difference>,
+        outcome: Option<&Outcome>,
+    ) {
+        if differences.is_empty() {
+            self.agreed += 1;
+            return;
+        }
+        self.differed += 1;
+        let room = self.differences.len() < DIFFERENCES_KEPT;
+        if let (true, Some(Outcome::Answered(answer))) = (room, outcome) {
+            let mut answer = answer.clone();
+            answer.data = answer.data.filter(|data| data.len() <= DATA_KEPT);
+            self.actual.insert(step, answer);
+        }
+        for difference in differences {
+            self.add(difference);
+        }
+    }
+
+    /// A difference that is not a step's, or comes beside what a step ended with.
+    pub(crate) fn add(&mut self, difference: Difference) {
+        tracing::debug!(place = ?difference.place, %difference, "differs");
+        *self.by_kind.entry(difference.kind).or_default() += 1;
+        if self.differences.len() < DIFFERENCES_KEPT {
+            self.differences.push(difference);
+        }
+    }
+
+    pub(crate) fn broke(&mut self, client: ClientId, at: u64, event: &BreakEvent) {
+        if self.log && self.breaks.len() < EVENTS_KEPT {
+            let at = at.saturating_sub(self.start);
+            self.breaks.push(BreakRecord {
+                client,
+                at,
+                event: event.clone(),
+            });
+        }
+    }
+
+    pub(crate) fn lost(&mut self, client: ClientId, at: u64, reason: String) {
+        tracing::debug!(
+            client = self.trace.client(client).name(),
+            reason,
+            "connection lost"
+        );
+        if self.lost.len() < EVENTS_KEPT {
+            self.lost.push(LostConnection {
+                client,
+                at: at.saturating_sub(self.start),
+                reason,
+            });
+        }
+    }
+
+    /// A client could not be connected before time 0; `None` for no answer in time.
+    pub(crate) fn not_connected(&mut self, client: ClientId, outcome: Option<&Outcome>) {
+        let declared = self.trace.client(client);
+        let user = declared.arg("user").and_then(|user| user.as_str());
+        let who = user.map_or(String::new(), |user| format!(" as `{user}`"));
+        let (kind, what) = match outcome {
+            Some(Outcome::Answered(answer)) => {
+                (Kind::Status, answer.to_text(self.trace.vocabulary()))
+            }
+            Some(Outcome::Lost(reason)) => (Kind::Lost, reason.clone()),
+            Some(Outcome::Violation(reason)) => (Kind::Violation, reason.clone()),
+            Some(Outcome::Broken(reason)) => (Kind::Lost, reason.clone()),
+            None => (Kind::Time, "no answer in time".to_owned()),
+        };
+        self.add(Difference {
+            place: Place::Client(client),
+            kind,
+            expected: format!("client {} connects{who}", declared.name()),
+            actual: what,
+            detail: Vec::new(),
+        });
+    }
+
+    /// How many steps are through.
+    pub(crate) fn through(&self) -> usize {
+        self.agreed + self.differed + self.not_run.len()
+    }
+
+    pub(crate) fn take_times(&mut self, verbs: &[&'static str]) -> Times {
+        let used = self.times.drain(..).zip(verbs);
+        Times::from_verbs(
+            used.filter_map(|(times, verb)| Some((*verb, *times?)))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn take_records(&mut self) -> Vec<Vec<Record>> {
+        self.records.drain(..).map(Vec::from).collect()
+    }
+
+    fn text(&self, outcome: &Outcome) -> Box<str> {
+        match outcome {
+            Outcome::Answered(answer) => answer.to_text(self.trace.vocabulary()).into(),
+            Outcome::Lost(reason) => format!("lost: {reason}").into(),
+            Outcome::Violation(reason) => format!("violation: {reason}").into(),
+            Outcome::Broken(reason) => format!("broken: {reason}").into(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Wake-ups at absolute times on the monotonic clock.
+//!
+//! On Linux a timerfd: tokio's own timers have a granularity of a millisecond, which costs half of one at the median.
+//! Elsewhere, or where no timerfd can be had, tokio's timers serve.
+
+use std::time::{Duration, Instant};
+
+/// The run's clock: nanoseconds since it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunClock {
+    base: Instant,
+}
+
+impl RunClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            base: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.at(Instant::now())
+    }
+
+    /// A moment on this clock; 0 for one before it was made.
+    pub(crate) fn at(&self, instant: Instant) -> u64 {
+        instant.saturating_duration_since(self.base).as_nanos() as u64
+    }
+}
+
+/// Wakes at a time of the run's clock.
+pub(crate) struct Timer {
+    clock: RunClock,
+    #[cfg(target_os = "linux")]
+    fd: Option<linux::TimerFd>,
+}
+
+impl Timer {
+    /// Must be called inside a runtime with I/O and time enabled.
+    pub(crate) fn new(clock: RunClock) -> Self {
+        Self {
+            clock,
+            #[cfg(target_os = "linux")]
+            fd: match linux::TimerFd::new(clock) {
+                Ok(fd) => Some(fd),
+                Err(error) => {
+                    tracing::warn!(%error, "no timerfd: wake-ups have a granularity of 1 ms");
+                    None
+                }
+            },
+        }
+    }
+
+    /// Returns at this time, or never without one. May be dropped and called again with another time.
+    pub(crate) async fn until(&mut self, at: Option<u64>) {
+        let Some(at) = at else {
+            return std::future::pending().await;
+        };
+        #[cfg(target_os = "linux")]
+        if let Some(fd) = &mut self.fd {
+            match fd.until(at).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "timerfd failed: wake-ups have a granularity of 1 ms");
+                    self.fd = None;
+                }
+            }
+        }
+        let left = Duration::from_nanos(at.saturating_sub(self.clock.now()));
+        tokio::time::sleep(left).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use rustix::time::{
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
+        clock_gettime, timerfd_create, timerfd_settime,
+    };
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    use super::RunClock;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    pub(super) struct TimerFd {
+        fd: AsyncFd<OwnedFd>,
+        /// The run clock's zero on CLOCK_MONOTONIC, in nanoseconds.
+        zero: u64,
+        armed: Option<u64>,
+    }
+
+    impl TimerFd {
+        pub(super) fn new(clock: RunClock) -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            let now = clock_gettime(ClockId::Monotonic);
+            let now = now.tv_sec as u64 * SECOND + now.tv_nsec as u64;
+            #[expect(
+                deprecated,
+                reason = "its successor is unsafe; an OwnedFd is sound with it"
+            )]
+            let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
+            Ok(Self {
+                fd,
+                zero: now.saturating_sub(clock.now()),
+                armed: None,
+            })
+        }
+
+        pub(super) async fn until(&mut self, at: u64) -> io::Result<()> {
+            if self.armed != Some(at) {
+                self.arm(at)?;
+            }
+            loop {
+                let mut ready = self.fd.readable().await?;
+                let mut expirations = [0; 8];
+                let read = ready.try_io(|fd| Ok(rustix::io::read(fd, &mut expirations)?));
+                match read {
+                    Ok(Ok(_)) => {
+                        self.armed = None;
+                        return Ok(());
+                    }
+                    Ok(Err(error)) => return Err(error),
+                    // Readiness of an earlier setting.
+                    Err(_would_block) => {}
+                }
+            }
+        }
+
+        fn arm(&mut self, at: u64) -> io::Result<()> {
+            // Zero would disarm it.
+            let absolute = self.zero.saturating_add(at).clamp(1, i64::MAX as u64);
+            let value = Timespec {
+                tv_sec: (absolute / SECOND) as i64,
+                tv_nsec: (absolute % SECOND) as i64,
+            };
+            let none = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let setting = Itimerspec {
+                it_interval: none,
+                it_value: value,
+            };
+            timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &setting)?;
+            self.armed = Some(at);
+            Ok(())
+        }
+    }
+}
