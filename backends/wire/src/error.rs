@@ -58,4 +58,35 @@ pub enum Error {
         /// As received.
         found: [u8; 4],
     },
+    /// A key that does not fit the algorithm.
+    #[error("a key of {found} bytes where {expected} are needed")]
+    KeyLength {
+        /// What the algorithm needs, in bytes.
+        expected: usize,
+        /// What it got.
+        found: usize,
+    },
+    /// An algorithm that MS-SMB2 does not define.
+    #[error("no {what} algorithm has the number {value:#x}")]
+    Algorithm {
+        /// What it is for.
+        what: &'static str,
+        /// As negotiated.
+        value: u16,
+    },
+    /// More bytes than an algorithm or a header can take.
+    #[error("{length} bytes are too many for one frame")]
+    TooLong {
+        /// The bytes.
+        length: usize,
+    },
+    /// A message without a signature where one is to be verified.
+    #[error("the message is not signed")]
+    Unsigned,
+    /// The signature is not that of the message and the key.
+    #[error("the signature is wrong")]
+    Signature,
+    /// The tag of an encrypted frame is not that of the bytes and the key.
+    #[error("the frame cannot be decrypted")]
+    Decryption,
 }

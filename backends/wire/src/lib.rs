@@ -3,6 +3,7 @@
 
 mod codec;
 mod constants;
+pub mod crypto;
 mod error;
 mod frame;
 pub mod framing;

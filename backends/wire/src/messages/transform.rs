@@ -26,6 +26,12 @@ impl TransformHeader {
     /// The size on the wire in bytes.
     pub const SIZE: usize = 52;
 
+    /// The value of Flags in an encrypted message, and of EncryptionAlgorithm before SMB 3.1.1.
+    pub const ENCRYPTED: u16 = 0x0001;
+
+    /// Where the tag is.
+    pub(crate) const SIGNATURE: std::ops::Range<usize> = 4..20;
+
     /// Where the bytes begin that the tag authenticates beside the message.
     pub(crate) const AUTHENTICATED: usize = 20;
 
