@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use binrw::BinWrite;
+use replay_engine::Events;
 use smb::connection::connection_info::ConnectionInfo;
 use smb::connection::transformer::Transformer;
 use smb::msg_handler::{IncomingMessage, OutgoingMessage};
@@ -30,6 +31,8 @@ use super::transport::{FrameReader, FrameWriter, NoDelayTransport};
 const CREDITS_WANTED: usize = 512;
 /// How long a request may wait for credits before the server counts as stuck.
 const CREDITS_BOUND: Duration = Duration::from_secs(30);
+/// How long the socket may take to be shut down.
+const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
 
 /// How a message is protected (MS-SMB2 3.2.4.1.1, 3.2.4.1.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,21 @@ impl Request {
         };
         answer.max(self.content.req_payload_size())
     }
+}
+
+/// What CANCEL must know of a request that was sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cancellable {
+    /// MessageId.
+    pub(super) id: u64,
+    /// AsyncId, once the interim answer has brought it.
+    pub(super) async_id: Option<u64>,
+    /// SessionId.
+    pub(super) session: u64,
+    /// TreeId, for a request that has no AsyncId.
+    pub(super) tree: u32,
+    /// As the request was.
+    pub(super) protection: Protection,
 }
 
 /// An answer and when it was taken from the wire.
@@ -150,6 +168,8 @@ impl Pending {
 struct Inbox {
     waiting: HashMap<u64, mpsc::UnboundedSender<Arrival>>,
     ended: Option<Failure>,
+    /// Who hears when the connection ends by itself.
+    listeners: Vec<Events>,
 }
 
 /// A negotiated connection.
@@ -236,15 +256,9 @@ impl Channel {
         Ok(pending)
     }
 
-    /// Sends a CANCEL for a request that is pending under `async_id` (MS-SMB2 3.2.4.24). It has no answer.
-    pub(super) async fn cancel(
-        &self,
-        id: u64,
-        async_id: Option<u64>,
-        session: u64,
-        tree: u32,
-        protection: Protection,
-    ) -> Result<(), Failure> {
+    /// Sends a CANCEL for a request (MS-SMB2 3.2.4.24). It has no answer.
+    pub(super) async fn cancel(&self, what: &Cancellable) -> Result<(), Failure> {
+        let &Cancellable { id, async_id, session, tree, protection } = what;
         let mut message = OutgoingMessage::new(RequestContent::Cancel(CancelRequest::default()));
         message.compress = false;
         message.has_response = false;
@@ -262,13 +276,32 @@ impl Channel {
     }
 
     /// Ends the connection: says so to the server, and stops reading.
-    pub(super) async fn close(&self, bound: Duration) {
-        self.end(Failure::Lost("the connection was closed".into()));
-        if timeout(bound, self.writer.shutdown()).await.is_err() {
-            tracing::debug!("the connection could not be shut down in {bound:?}");
+    pub(super) async fn close(&self) {
+        self.abandon();
+        if timeout(SHUTDOWN_BOUND, self.writer.shutdown()).await.is_err() {
+            tracing::debug!("the connection could not be shut down in {SHUTDOWN_BOUND:?}");
         }
+    }
+
+    /// Stops reading; whoever waits, waits in vain. The socket closes with the last user of the channel.
+    pub(super) fn abandon(&self) {
+        self.inbox().listeners.clear();
+        self.end(Failure::Lost("the connection was closed".into()));
         if let Some(reader) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
             reader.abort();
+        }
+    }
+
+    /// From now on, these hear when the connection ends by itself.
+    pub(super) fn tell_when_lost(&self, listeners: Vec<Events>) {
+        let mut inbox = self.inbox();
+        let ended = inbox.ended.clone();
+        match ended {
+            Some(failure) => {
+                drop(inbox);
+                listeners.iter().for_each(|events| events.lost(&failure.to_string()));
+            }
+            None => inbox.listeners = listeners,
         }
     }
 
@@ -450,11 +483,13 @@ impl Channel {
         let mut inbox = self.inbox();
         let failure = inbox.ended.get_or_insert(failure).clone();
         let waiting: Vec<_> = inbox.waiting.drain().collect();
+        let listeners = std::mem::take(&mut inbox.listeners);
         drop(inbox);
         self.credits.close();
         for (_, sender) in waiting {
             let _ = sender.send(Arrival { message: Err(failure.clone()), at: Instant::now() });
         }
+        listeners.iter().for_each(|events| events.lost(&failure.to_string()));
     }
 }
 

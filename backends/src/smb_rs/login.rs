@@ -16,8 +16,8 @@ use smb::session::{ChannelInfo, SessionAndChannel, SessionInfo};
 use smb::sync_helpers::RwLock;
 use smb::transport::IoVec;
 use smb::{
-    Command, Connection, ConnectionConfig, Dialect, Guid, NegotiateCapabilities, RequestContent,
-    SessionFlags, SessionSecurityMode, SessionSetupRequest, SetupRequestFlags,
+    Command, Connection, ConnectionConfig, Dialect, Guid, NegotiateCapabilities, NegotiateResponse,
+    RequestContent, Response, SessionFlags, SessionSecurityMode, SessionSetupRequest, SetupRequestFlags,
 };
 use sspi::ntlm::NtlmConfig;
 use sspi::{
@@ -26,6 +26,7 @@ use sspi::{
     SspiImpl, Username,
 };
 use tokio::time::timeout;
+use tracing::subscriber::NoSubscriber;
 
 use super::channel::{Channel, Protection, Request};
 use super::failure::Failure;
@@ -60,8 +61,8 @@ pub(super) struct Account {
 
 /// How a negotiation ended.
 pub(super) enum Negotiated {
-    /// The connection is there.
-    Connected(Arc<Channel>),
+    /// The connection is there, with the server's answer.
+    Connected(Arc<Channel>, Box<NegotiateResponse>),
     /// The server answered NEGOTIATE with this status.
     Refused(u32),
 }
@@ -122,7 +123,14 @@ pub(super) async fn negotiate(
         return Err(Failure::Broken("the smb crate did not let go of the connection".into()));
     }
     let info = info.ok_or_else(|| Failure::Broken("the smb crate negotiated nothing".into()))?;
-    Channel::over(transport, info).await.map(Negotiated::Connected)
+    let answer = transport.reader.take_first().await.unwrap_or_default();
+    let answer = match Response::try_from(answer.as_slice()) {
+        Ok(Response::Plain(message)) => message.content.to_negotiate().map_err(smb::Error::from),
+        Ok(_) => Err(smb::Error::Other("no plain message")),
+        Err(error) => Err(error.into()),
+    };
+    let answer = answer.map_err(|error| Failure::of_crate("reading the NEGOTIATE answer", &error))?;
+    Ok(Negotiated::Connected(Channel::over(transport, info).await?, Box::new(answer)))
 }
 
 /// Logs in, each exchange within `bound`.
@@ -260,51 +268,55 @@ struct Tokens {
 
 impl Tokens {
     fn new(account: &Account) -> Result<Self, Failure> {
-        let packages = Some("ntlm,!kerberos,!pku2u".to_owned());
-        let config =
-            NegotiateConfig::new(Box::new(NtlmConfig::default()), packages, CLIENT_NAME.into());
-        let mut negotiate = Negotiate::new_client(config).map_err(broken)?;
         let username = Username::new(&account.name, Some(&account.domain)).map_err(|error| {
             Failure::Broken(format!("`{}` is no account name: {error}", account.name))
         })?;
         let identity =
             AuthIdentity { username, password: account.password.expose_secret().to_owned().into() };
-        let credentials = negotiate
-            .acquire_credentials_handle()
-            .with_credential_use(CredentialUse::Outbound)
-            .with_auth_data(&sspi::Credentials::AuthIdentity(identity))
-            .execute(&mut negotiate)
-            .map_err(broken)?;
-        Ok(Self { negotiate, credentials })
+        let packages = Some("ntlm,!kerberos,!pku2u".to_owned());
+        let config =
+            NegotiateConfig::new(Box::new(NtlmConfig::default()), packages, CLIENT_NAME.into());
+        quietly(|| {
+            let mut negotiate = Negotiate::new_client(config)?;
+            let credentials = negotiate
+                .acquire_credentials_handle()
+                .with_credential_use(CredentialUse::Outbound)
+                .with_auth_data(&sspi::Credentials::AuthIdentity(identity))
+                .execute(&mut negotiate)?;
+            Ok(Self { negotiate, credentials })
+        })
+        .map_err(broken)
     }
 
     /// The token that answers the server's `token`.
     fn next(&mut self, token: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut input = [SecurityBuffer::new(token.to_vec(), BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
-        let mut builder = self
-            .negotiate
-            .initialize_security_context()
-            .with_credentials_handle(&mut self.credentials.credentials_handle)
-            .with_context_requirements(
-                ClientRequestFlags::MUTUAL_AUTH
-                    | ClientRequestFlags::INTEGRITY
-                    | ClientRequestFlags::USE_SESSION_KEY,
-            )
-            .with_target_data_representation(DataRepresentation::Native)
-            .with_input(&mut input)
-            .with_output(&mut output);
-        self.negotiate
-            .initialize_security_context_impl(&mut builder)
-            .and_then(|mut step| step.resolve_to_result())
-            .map_err(|error| Failure::Violation(format!("the server's token: {error}")))?;
+        let done = quietly(|| {
+            let mut builder = self
+                .negotiate
+                .initialize_security_context()
+                .with_credentials_handle(&mut self.credentials.credentials_handle)
+                .with_context_requirements(
+                    ClientRequestFlags::MUTUAL_AUTH
+                        | ClientRequestFlags::INTEGRITY
+                        | ClientRequestFlags::USE_SESSION_KEY,
+                )
+                .with_target_data_representation(DataRepresentation::Native)
+                .with_input(&mut input)
+                .with_output(&mut output);
+            self.negotiate
+                .initialize_security_context_impl(&mut builder)
+                .and_then(|mut step| step.resolve_to_result())
+        });
+        done.map_err(|error| Failure::Violation(format!("the server's token: {error}")))?;
         let [output] = output;
         Ok(output.buffer)
     }
 
     /// The key that both sides have, before the server has confirmed it.
     fn session_key(&self) -> Result<[u8; 16], Failure> {
-        let keys = self.negotiate.query_context_session_key().map_err(broken)?;
+        let keys = quietly(|| self.negotiate.query_context_session_key()).map_err(broken)?;
         let key = keys.session_key.as_ref().first_chunk().copied();
         key.ok_or_else(|| Failure::Broken("the session key is shorter than 16 bytes".into()))
     }
@@ -316,6 +328,11 @@ impl Tokens {
         }
         self.next(token).map(drop)
     }
+}
+
+/// `sspi` logs the tokens that pass through it; they are not for our log.
+fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(NoSubscriber::default(), run)
 }
 
 fn broken(error: sspi::Error) -> Failure {

@@ -30,7 +30,13 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, TransportError>> + Sen
 const LONGEST_MESSAGE: usize = 0x00ff_ffff;
 
 /// The receiving half. Clones share the connection.
-pub(super) struct FrameReader<R>(Arc<Mutex<BufReader<R>>>);
+pub(super) struct FrameReader<R>(Arc<Mutex<Incoming<R>>>);
+
+struct Incoming<R> {
+    stream: BufReader<R>,
+    /// The first message on the connection, of which the crate keeps only a part.
+    first: Option<Vec<u8>>,
+}
 
 /// The sending half. Clones share the connection.
 pub(super) struct FrameWriter<W>(Arc<Mutex<W>>);
@@ -76,12 +82,18 @@ impl NoDelayTransport {
 impl<R: AsyncRead + Unpin + Send> FrameReader<R> {
     fn new(inner: R) -> Self {
         const BUFFER: usize = 64 * 1024;
-        Self(Arc::new(Mutex::new(BufReader::with_capacity(BUFFER, inner))))
+        let stream = BufReader::with_capacity(BUFFER, inner);
+        Self(Arc::new(Mutex::new(Incoming { stream, first: None })))
+    }
+
+    /// The first message that the crate received.
+    pub(super) async fn take_first(&self) -> Option<Vec<u8>> {
+        self.0.lock().await.first.take()
     }
 
     /// The next message without its length. The end of the stream is [`io::ErrorKind::UnexpectedEof`].
     pub(super) async fn next(&self) -> io::Result<Vec<u8>> {
-        let mut stream = self.0.lock().await;
+        let stream = &mut self.0.lock().await.stream;
         let [kind, length @ ..] = stream.read_u32().await?.to_be_bytes();
         if kind != 0 {
             let what = format!("a frame that starts with {kind:#04x} instead of a zero byte");
@@ -90,7 +102,7 @@ impl<R: AsyncRead + Unpin + Send> FrameReader<R> {
         let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
         // A hostile length costs no memory before its bytes have arrived.
         let mut message = Vec::with_capacity(length.min(64 * 1024));
-        (&mut *stream).take(length as u64).read_to_end(&mut message).await?;
+        stream.take(length as u64).read_to_end(&mut message).await?;
         if message.len() < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -133,12 +145,16 @@ fn ended(error: io::Error) -> TransportError {
 impl<R: AsyncRead + Unpin + Send> SmbTransportRead for FrameReader<R> {
     fn receive_exact<'a>(&'a mut self, out: &'a mut [u8]) -> Boxed<'a, ()> {
         Box::pin(async move {
-            self.0.lock().await.read_exact(out).await.map(drop).map_err(ended)
+            self.0.lock().await.stream.read_exact(out).await.map(drop).map_err(ended)
         })
     }
 
     fn receive<'a>(&'a mut self) -> Boxed<'a, Vec<u8>> {
-        Box::pin(async move { self.next().await.map_err(ended) })
+        Box::pin(async move {
+            let message = self.next().await.map_err(ended)?;
+            self.0.lock().await.first.get_or_insert_with(|| message.clone());
+            Ok(message)
+        })
     }
 }
 

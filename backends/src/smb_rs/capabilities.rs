@@ -1,0 +1,130 @@
+//! What this backend can say of a trace, and why not the rest; see `docs/smb-rs.md` for the evidence.
+
+use replay_engine::{Capabilities, Unsupported};
+use replay_ir::{Mode, Role, Step, Trace};
+use smb::FileId;
+use smb_vocabulary::{ClientSettings, Encryption, Mechanism, Operation};
+use smb_wire::Dialect;
+
+use super::request::{self, Place};
+
+/// The verbs that it sends, and those of which nothing is sent.
+const VERBS: [&str; 18] = [
+    "connect",
+    "disconnect",
+    "tree-connect",
+    "tree-disconnect",
+    "logoff",
+    "echo",
+    "create",
+    "close",
+    "read",
+    "write",
+    "flush",
+    "lock",
+    "query-directory",
+    "query-info",
+    "set-info",
+    "query-fs",
+    "cancel",
+    "await",
+];
+
+/// What it cannot do, each with the reason.
+const LIMITS: [(&str, &str); 11] = [
+    (
+        "mode 2; break, no-break, on-break",
+        "the crate reads no oplock break (its message has 12 bytes instead of 24) and makes no acknowledgement",
+    ),
+    (
+        "create oplock= exclusive, batch or lease",
+        "the crate's OplockLevel is 0, 1 or 2; on the wire these are 0x08, 0x09 and 0xff",
+    ),
+    ("create lease-key", "needs oplock level 0xff, and the crate reads version 2 as version 1"),
+    (
+        "create disposition= or impersonation= in hexadecimal",
+        "the crate's types have the values of MS-SMB2 only",
+    ),
+    (
+        "query-info, query-fs or query-directory classes in hexadecimal",
+        "the crate has the classes of its own list only",
+    ),
+    ("read len=0", "the crate refuses a READ answer without data"),
+    ("client anonymous", "the crate derives keys for every session; an anonymous one has none"),
+    ("client auth=kerberos", "built without the crate's kerberos feature"),
+    ("client cipher=, signing-algorithm=", "the crate offers fixed lists"),
+    (
+        "client encryption=off with dialect 3.1.1",
+        "the crate then sends the encryption context with an empty list of ciphers",
+    ),
+    ("a compound with connect, disconnect or cancel", "these are no requests that can be compounded"),
+];
+
+/// For `smb-replay backends`.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities {
+        mode: Mode::Exact,
+        verbs: [VERBS.as_slice(), &["pause"]].concat(),
+        limits: LIMITS.to_vec(),
+    }
+}
+
+/// Everything in `trace` that cannot be said.
+pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
+    let clients = trace.clients().iter().filter(|client| client.on().is_none());
+    let of_clients = clients.filter_map(|client| {
+        let what = match ClientSettings::decode(client) {
+            Ok(settings) => client_lack(&settings)?.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(Unsupported { step: None, what: format!("client {}: {what}", client.name()) })
+    });
+    let of_steps = trace.steps().filter_map(|step| {
+        step_lack(step).map(|what| Unsupported { step: Some(step.id()), what })
+    });
+    of_clients.chain(of_steps).collect()
+}
+
+fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
+    let dialects = settings.dialects;
+    if settings.anonymous {
+        return Some("anonymous");
+    }
+    if settings.mechanism == Some(Mechanism::Kerberos) {
+        return Some("auth=kerberos");
+    }
+    if !settings.ciphers.is_empty() {
+        return Some("cipher=");
+    }
+    if !settings.signing_algorithms.is_empty() {
+        return Some("signing-algorithm=");
+    }
+    match settings.encryption {
+        Encryption::Off if dialects.max >= Dialect::SMB_3_1_1 => {
+            Some("encryption=off with dialect 3.1.1")
+        }
+        _ => None,
+    }
+}
+
+fn step_lack(step: Step<'_>) -> Option<String> {
+    let operation = match Operation::decode(&step) {
+        Ok(operation) => operation,
+        Err(error) => return Some(format!("{} {error}", step.verb().name)),
+    };
+    let verb = step.verb().name;
+    match operation {
+        Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak { .. } => {
+            Some(verb.to_owned())
+        }
+        Operation::Connect | Operation::Disconnect | Operation::Cancel { .. } => {
+            step.compounded().then(|| format!("{verb} in a compound"))
+        }
+        Operation::Engine(_) => None,
+        // The engine has loaded the trace; a root and a host can only make a name longer.
+        operation => {
+            let place = Place { host: String::new(), root: String::new() };
+            request::body(&operation, FileId::EMPTY, &place).err()
+        }
+    }
+}
