@@ -96,6 +96,11 @@ impl Assembler {
         self.store.records.len()
     }
 
+    /// The number of steps, declarations and checks so far.
+    pub(crate) fn items(&self) -> usize {
+        self.steps() + self.clients.len() + self.givens.len() + self.checks.len()
+    }
+
     fn header(&mut self, line: u32, span: Span, what: &'static str) {
         if !self.store.records.is_empty() {
             self.error(line, span, || Problem::TooLate(what));

@@ -10,6 +10,10 @@ mod assemble;
 pub mod blob;
 pub mod builder;
 pub mod error;
+mod fill;
+mod jsonl;
+mod lines;
+pub mod load;
 pub mod model;
 mod name;
 mod parsed;
@@ -26,6 +30,8 @@ pub mod vocabulary;
 pub use answer::{Answer, OwnedValue};
 pub use builder::{ExpectSpec, ExpectStatus, StepSpec, TraceBuilder};
 pub use error::{LoadError, LoadErrors, Problem};
+pub use fill::fill;
+pub use load::{load, load_bytes, load_str};
 pub use model::{
     Bound, Check, Client, ClientId, Dependency, Given, Metric, Milestone, Mode, StepId, Trace,
 };

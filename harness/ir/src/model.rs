@@ -171,7 +171,7 @@ impl Trace {
     }
 
     /// The line of the source as it was written, from 1. Only the text form keeps its source, up to
-    /// 16 MiB; for other traces [`Step::to_text`] says the same.
+    /// [`SOURCE_KEPT`](crate::load::SOURCE_KEPT) bytes; for other traces [`Step::to_text`] says the same.
     pub fn source_line(&self, line: u32) -> Option<&str> {
         self.source.as_ref()?.line(line)
     }

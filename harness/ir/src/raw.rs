@@ -8,18 +8,19 @@ use crate::error::Span;
 use crate::vocabulary::ArgKind;
 
 /// Something with its place in the line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
 /// A value before its kind is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum RawValue<'s> {
     /// A token of the text form, quotes and escapes still in it.
     Token(&'s str),
     /// A flag's bare name in text form.
+    #[default]
     Present,
     /// A JSON string, escapes resolved.
     Text(Cow<'s, str>),
@@ -36,7 +37,7 @@ pub(crate) enum RawValue<'s> {
 }
 
 /// One argument or expected field. Without a name it is positional.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RawArg<'s> {
     pub(crate) name: Option<Cow<'s, str>>,
     pub(crate) value: RawValue<'s>,
@@ -78,6 +79,28 @@ pub(crate) struct RawStep<'s> {
     /// Statuses, `*` or `?`; empty means the vocabulary's `ok`.
     pub(crate) statuses: Vec<At<Cow<'s, str>>>,
     pub(crate) fields: Vec<RawArg<'s>>,
+}
+
+impl RawStep<'_> {
+    /// An empty step with the same buffers, for a line that lives at another time.
+    pub(crate) fn recycle<'b>(self) -> RawStep<'b> {
+        // Collecting a vector's own iterator into the same type keeps its allocation.
+        fn args<'b>(mut args: Vec<RawArg<'_>>) -> Vec<RawArg<'b>> {
+            args.clear();
+            args.into_iter().map(|_| RawArg::default()).collect()
+        }
+        fn words<'b>(mut words: Vec<At<Cow<'_, str>>>) -> Vec<At<Cow<'b, str>>> {
+            words.clear();
+            words.into_iter().map(|_| At::default()).collect()
+        }
+        RawStep {
+            args: args(self.args),
+            after: words(self.after),
+            statuses: words(self.statuses),
+            fields: args(self.fields),
+            ..RawStep::default()
+        }
+    }
 }
 
 /// A `client` or `given` line.

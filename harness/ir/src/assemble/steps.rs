@@ -73,6 +73,33 @@ impl Assembler {
         }
     }
 
+    /// A step whose line is broken, which is already reported: what it may have opened and its label count as known.
+    pub(crate) fn damaged_step(&mut self, line: u32, raw: &RawStep<'_>) {
+        let (Some(client), Ok(parts)) = (&raw.client, u32::try_from(self.store.arena.len())) else {
+            return;
+        };
+        let Some(&client) = self.client_ids.get(&*client.value) else {
+            return;
+        };
+        let id = StepId(self.store.records.len() as u32);
+        let at = self.lanes[client.0 as usize].due;
+        let flags = Flags::default();
+        let mut record = Record {
+            at,
+            parts,
+            client: client.0,
+            line,
+            opened_by: 0,
+            verb: NO_VERB,
+            flags,
+        };
+        self.doubt_all(raw, client);
+        self.store.arena.block(&[]);
+        self.label(line, raw, id, &mut record);
+        self.store.records.push(record);
+        self.lanes[client.0 as usize].last = Some(id);
+    }
+
     fn too_large(&mut self, line: u32) {
         let limit = u64::from(u32::MAX);
         self.error(line, Span::default(), || Problem::TooLarge {
@@ -547,11 +574,7 @@ impl Assembler {
         verb: &'static VerbSpec,
         field: &RawArg<'_>,
     ) -> Option<(u8, &'static FieldSpec)> {
-        let name = match (&field.name, &field.value) {
-            (Some(name), _) => &**name,
-            (None, RawValue::Token(token)) => token,
-            (None, _) => "",
-        };
+        let name = field.name.as_deref().unwrap_or_default();
         let found = verb.field_index(name);
         if found.is_none() {
             self.error(line, field.span, || {

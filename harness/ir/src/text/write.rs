@@ -54,12 +54,12 @@ impl Trace {
             if let Some(on) = client.on() {
                 let _ = write!(text, " on={}", self.client(on).name());
             }
-            write_args(&mut text, client.args());
+            write_args(&mut text, self.vocabulary().client_args, client.args());
             text.push('\n');
         }
         for given in self.givens() {
             let _ = write!(text, "given {}", given.spec().name);
-            write_args(&mut text, given.args());
+            write_args(&mut text, given.spec().args, given.args());
             text.push('\n');
         }
         text
@@ -130,7 +130,7 @@ fn write_timed_step(text: &mut String, step: &Step<'_>, due: u64) {
     text.push_str(trace.client(step.client()).name());
     text.push_str(if step.compounded() { " + " } else { " " });
     text.push_str(step.verb().name);
-    write_args(text, step.args());
+    write_args(text, step.verb().args, step.args());
     let expect = step.expect();
     if shows_ok(step.role()) || !expect.is_plain() {
         text.push_str(" -> ");
@@ -176,17 +176,23 @@ pub(crate) fn write_expect(text: &mut String, expect: &Expect<'_>) {
     }
 }
 
-fn write_args<'t>(text: &mut String, args: impl Iterator<Item = (&'static ArgSpec, Value<'t>)>) {
+fn write_args<'t>(
+    text: &mut String,
+    specs: &'static [ArgSpec],
+    args: impl Iterator<Item = (&'static ArgSpec, Value<'t>)>,
+) {
+    // The positional arguments that were not written yet.
+    let mut positions = specs.iter().filter(|spec| spec.positional);
     for (spec, value) in args {
         text.push(' ');
         if matches!(spec.kind, ArgKind::Flag) {
             text.push_str(spec.name);
             continue;
         }
-        // An optional positional argument is written with its name: read by position it could be a flag, or the
-        // one before it, and a token with `=` could be another argument.
-        let by_position = spec.positional && spec.required && !has_equals(&value);
-        if !by_position {
+        let next = spec.positional && positions.next().is_some_and(|next| next.name == spec.name);
+        // A bare word for an optional argument could be a flag; a token with `=` could be another argument.
+        let clear = matches!(spec.kind, ArgKind::Text) || (spec.required && !has_equals(&value));
+        if !(next && clear) {
             text.push_str(spec.name);
             text.push('=');
         }

@@ -1,0 +1,9 @@
+//! The JSON Lines form, `.ir.jsonl`: an object per line, for recordings of millions of steps.
+//!
+//! `scan` reads JSON and knows where each part stands, `parse` hands lines to the assembler, `write` writes a trace.
+
+mod parse;
+mod scan;
+mod write;
+
+pub(crate) use parse::Parser;

@@ -1,0 +1,455 @@
+//! A reader of JSON that borrows from the line and knows the place of every part.
+//!
+//! A general JSON library says at most where it stopped, so a wrong value in a valid line could not be shown with its
+//! column; and it would build each value before the assembler takes it apart. What is accepted here is what `serde_json`
+//! accepts (a property test holds the two together), except that a number must be an integer of at most 64 bits to be
+//! a value of a trace.
+
+use std::borrow::Cow;
+
+use crate::error::{Problem, Span};
+use crate::raw::RawValue;
+
+/// Arrays and objects may lie in each other this deep.
+const DEPTH: usize = 64;
+
+/// A place in one line.
+#[derive(Debug)]
+pub(crate) struct Scanner<'s> {
+    text: &'s str,
+    at: usize,
+}
+
+/// Where and why a line is no JSON.
+#[derive(Debug)]
+pub(crate) struct Malformed {
+    pub(crate) span: Span,
+    pub(crate) problem: Problem,
+}
+
+type Scanned<T> = Result<T, Malformed>;
+
+impl<'s> Scanner<'s> {
+    pub(crate) fn new(text: &'s str) -> Self {
+        Scanner { text, at: 0 }
+    }
+
+    /// The position of the next byte that is no blank.
+    pub(crate) fn start(&mut self) -> usize {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+        self.at
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn malformed<T>(&self, what: impl Into<String>) -> Scanned<T> {
+        self.malformed_at(self.at, what)
+    }
+
+    fn malformed_at<T>(&self, at: usize, what: impl Into<String>) -> Scanned<T> {
+        let width = self.text[at.min(self.text.len())..]
+            .chars()
+            .next()
+            .map_or(1, char::len_utf8);
+        Err(Malformed {
+            span: Span::new(at, at + width),
+            problem: Problem::Json(what.into()),
+        })
+    }
+
+    fn expect(&mut self, byte: u8) -> Scanned<()> {
+        self.start();
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            return Ok(());
+        }
+        let expected = char::from(byte);
+        match self.text[self.at..].chars().next() {
+            Some(found) => self.malformed(format!(
+                "`{}` where `{expected}` should stand",
+                found.escape_debug()
+            )),
+            None => self.malformed(format!("the line ends where `{expected}` should stand")),
+        }
+    }
+
+    /// Nothing but blanks may follow.
+    pub(crate) fn end(&mut self) -> Scanned<()> {
+        self.start();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => self.malformed("something after the object's end"),
+        }
+    }
+
+    /// Reads an object; `member` is called behind each key's colon and must read the value.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Cow<'s, str>, Span) -> Scanned<()>,
+    ) -> Scanned<()> {
+        self.expect(b'{')?;
+        self.start();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let start = self.start();
+            let key = self.string()?;
+            let span = Span::new(start, self.at);
+            self.expect(b':')?;
+            member(self, key, span)?;
+            self.start();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                _ => return self.expect(b'}'),
+            }
+        }
+    }
+
+    /// Reads an array; `item` must read each item.
+    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Scanned<()>) -> Scanned<()> {
+        self.expect(b'[')?;
+        self.start();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            self.start();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                _ => return self.expect(b']'),
+            }
+        }
+    }
+
+    /// Reads any value. Objects, `null` and numbers that no trace can hold are read over.
+    pub(crate) fn value(&mut self) -> Scanned<RawValue<'s>> {
+        self.nested_value(DEPTH)
+    }
+
+    fn nested_value(&mut self, depth: usize) -> Scanned<RawValue<'s>> {
+        self.start();
+        match self.peek() {
+            Some(b'"') => self.string().map(RawValue::Text),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", RawValue::Bool(true)),
+            Some(b'f') => self.word("false", RawValue::Bool(false)),
+            Some(b'n') => self.word("null", RawValue::Other("null")),
+            Some(b'[' | b'{') if depth == 0 => self.malformed("arrays or objects too deep"),
+            Some(b'[') => {
+                let mut items = Vec::new();
+                self.array(|scanner| {
+                    items.push(scanner.nested_value(depth - 1)?);
+                    Ok(())
+                })?;
+                Ok(RawValue::Array(items))
+            }
+            Some(b'{') => {
+                self.object(|scanner, _, _| scanner.nested_value(depth - 1).map(drop))?;
+                Ok(RawValue::Other("an object"))
+            }
+            Some(_) => self.malformed("a value should stand here"),
+            None => self.malformed("the line ends where a value should stand"),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: RawValue<'s>) -> Scanned<RawValue<'s>> {
+        if self.text[self.at..].starts_with(word) {
+            self.at += word.len();
+            return Ok(value);
+        }
+        self.malformed("a value should stand here")
+    }
+
+    fn number(&mut self) -> Scanned<RawValue<'s>> {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let whole = start + usize::from(bytes[start] == b'-');
+        let mut end = digits(whole);
+        if end == whole || (bytes[whole] == b'0' && end > whole + 1) {
+            return self.malformed("not a number");
+        }
+        let mut integer = whole == start;
+        if bytes.get(end) == Some(&b'.') {
+            let fraction = end + 1;
+            end = digits(fraction);
+            integer = false;
+            if end == fraction {
+                return self.malformed("not a number");
+            }
+        }
+        if let Some(b'e' | b'E') = bytes.get(end) {
+            let exponent = end + 1 + usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+            end = digits(exponent);
+            integer = false;
+            if end == exponent {
+                return self.malformed("not a number");
+            }
+        }
+        self.at = end;
+        if !integer {
+            let negative = bytes[start] == b'-';
+            return Ok(RawValue::Other(if negative {
+                "a negative number"
+            } else {
+                "a fraction"
+            }));
+        }
+        let value = bytes[start..end].iter().try_fold(0_u64, |value, &digit| {
+            value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        });
+        Ok(value.map_or(
+            RawValue::Other("a number of more than 64 bits"),
+            RawValue::Int,
+        ))
+    }
+
+    /// Reads a string; borrowed when nothing in it is escaped.
+    pub(crate) fn string(&mut self) -> Scanned<Cow<'s, str>> {
+        if self.peek() != Some(b'"') {
+            self.expect(b'"')?;
+        }
+        self.at += 1;
+        let start = self.at;
+        let stop = self.plain_end();
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                Ok(Cow::Borrowed(&self.text[start..stop]))
+            }
+            _ => self.escaped_string(start).map(Cow::Owned),
+        }
+    }
+
+    /// Goes on to the next quote, backslash or control character.
+    fn plain_end(&mut self) -> usize {
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(self.at) {
+            if byte == b'"' || byte == b'\\' || byte < 0x20 {
+                break;
+            }
+            self.at += 1;
+        }
+        self.at
+    }
+
+    fn escaped_string(&mut self, start: usize) -> Scanned<String> {
+        let mut text = self.text[start..self.at].to_owned();
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return self.malformed("a control character in a string; escape it"),
+                None => return self.malformed_at(start - 1, "a string without its closing quote"),
+            }
+            let plain = self.at;
+            let stop = self.plain_end();
+            text.push_str(&self.text[plain..stop]);
+        }
+    }
+
+    fn escape(&mut self) -> Scanned<char> {
+        let start = self.at;
+        self.at += 2;
+        let letter = match self.text.as_bytes().get(start + 1) {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(start),
+            _ => {
+                self.at = start;
+                return self.malformed("not an escape sequence");
+            }
+        };
+        Ok(letter)
+    }
+
+    fn unicode_escape(&mut self, start: usize) -> Scanned<char> {
+        let letter = match self.hex4() {
+            Some(high @ 0xd800..=0xdbff) if self.text[self.at..].starts_with("\\u") => {
+                self.at += 2;
+                let low = self.hex4().filter(|low| (0xdc00..=0xdfff).contains(low));
+                low.and_then(|low| {
+                    char::from_u32(0x1_0000 + (high - 0xd800) * 0x400 + low - 0xdc00)
+                })
+            }
+            unit => unit.and_then(char::from_u32),
+        };
+        match letter {
+            Some(letter) => Ok(letter),
+            None => self.malformed_at(
+                start,
+                "not a character: \\u takes four hex digits, surrogates in pairs",
+            ),
+        }
+    }
+
+    /// Reads four hexadecimal digits.
+    fn hex4(&mut self) -> Option<u32> {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4)?;
+        let unit = digits.iter().try_fold(0, |unit, &digit| {
+            Some(unit << 4 | char::from(digit).to_digit(16)?)
+        })?;
+        self.at += 4;
+        Some(unit)
+    }
+
+    /// True when the next value is an array.
+    pub(crate) fn is_array(&mut self) -> bool {
+        self.start();
+        self.peek() == Some(b'[')
+    }
+
+    /// True when the next value is an object.
+    pub(crate) fn is_object(&mut self) -> bool {
+        self.start();
+        self.peek() == Some(b'{')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn accepts(text: &str) -> bool {
+        let mut scanner = Scanner::new(text);
+        scanner.value().and_then(|_| scanner.end()).is_ok()
+    }
+
+    fn string(text: &str) -> Option<String> {
+        let mut scanner = Scanner::new(text);
+        let string = scanner.string().ok()?.into_owned();
+        scanner.end().ok().map(|()| string)
+    }
+
+    /// Whether `serde_json` takes it for JSON; how large a number may be is another matter.
+    fn serde_accepts(text: &str) -> bool {
+        match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(_) => true,
+            Err(error) => error.to_string().contains("number out of range"),
+        }
+    }
+
+    /// Text that is nearly JSON.
+    fn nearly_json() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\\",
+            "\"a\"",
+            "\"b\\n\"",
+            "\\u00e4",
+            "\\ud83d\\ude00",
+            "\\ud800",
+            "\\u0000",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-1",
+            "1.5",
+            "01",
+            "1e9",
+            "1e",
+            "18446744073709551616",
+            " ",
+            "\t",
+            "ü",
+            "\u{1}",
+            "x",
+        ]);
+        prop::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<u64>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::hash_map(any::<String>(), inner, 0..4)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn accepts_what_serde_json_accepts(text in nearly_json()) {
+            let theirs = serde_accepts(&text);
+            prop_assert_eq!(accepts(&text), theirs, "{}", text);
+        }
+
+        #[test]
+        fn valid_json_is_accepted(value in json()) {
+            prop_assert!(accepts(&value.to_string()));
+        }
+
+        #[test]
+        fn a_changed_byte_is_judged_alike(value in json(), at: prop::sample::Index, byte in 0_u8..0x80) {
+            let mut bytes = value.to_string().into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(text) = String::from_utf8(bytes) {
+                let theirs = serde_accepts(&text);
+                prop_assert_eq!(accepts(&text), theirs, "{}", text);
+            }
+        }
+
+        #[test]
+        fn strings_say_the_same(text in "\"(\\PC|\\\\[\"\\\\/bfnrtu]|\\\\u[0-9a-fD]{4}){0,8}\"") {
+            prop_assert_eq!(string(&text), serde_json::from_str::<String>(&text).ok(), "{}", text);
+        }
+
+        #[test]
+        fn integers_say_the_same(value: u64) {
+            let text = value.to_string();
+            let scanned = Scanner::new(&text).value();
+            prop_assert!(matches!(scanned, Ok(RawValue::Int(found)) if found == value));
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = "[".repeat(100_000);
+        assert!(!accepts(&deep));
+        assert!(accepts(&format!("{}{}", "[".repeat(64), "]".repeat(64))));
+    }
+}
