@@ -9,10 +9,9 @@ use syn::{Error, Expr, ExprCall, Ident, Lit, LitStr, Result, Token, bracketed};
 /// The backends that a suite can name, as they are written in Rust.
 const BACKENDS: &[&str] = &["native", "smb_rs"];
 /// The functions of `smb_replay::servers` that a suite can call.
-const SERVERS: &[&str] = &["samba", "samba_ad", "external"];
+const SERVERS: &[&str] = &["samba", "external"];
 
 /// What `#[suite(…)]` says.
-#[derive(Debug)]
 pub(crate) struct SuiteArguments {
     pub(crate) traces: Vec<LitStr>,
     pub(crate) backends: Vec<Backend>,
@@ -22,7 +21,6 @@ pub(crate) struct SuiteArguments {
 }
 
 /// What `#[replay(…)]` says.
-#[derive(Debug)]
 pub(crate) struct ReplayArguments {
     pub(crate) trace: LitStr,
     pub(crate) backend: Backend,
@@ -40,13 +38,11 @@ pub(crate) enum Mode {
 }
 
 /// A backend; `smb_rs` in Rust is `smb-rs` everywhere else.
-#[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) name: String,
 }
 
 /// A server, for instance `samba("4.17")`, whose name is `samba-4.17`.
-#[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) call: ExprCall,
@@ -202,7 +198,10 @@ impl Server {
         for argument in &call.args {
             match argument {
                 Expr::Lit(literal) => match &literal.lit {
-                    Lit::Str(text) => parts.push(text.value()),
+                    Lit::Str(text) => {
+                        let text = text.value();
+                        parts.push(text.strip_prefix("smb://").unwrap_or(&text).to_owned());
+                    }
                     other => parts.push(other.to_token_stream().to_string()),
                 },
                 other => {
@@ -235,7 +234,7 @@ fn parse_mode(input: ParseStream<'_>) -> Result<Mode> {
 /// `x` or `[x, y]`; an empty list is refused, because nothing would be tested.
 fn one_or_list<T>(
     input: ParseStream<'_>,
-    item: impl Fn(ParseStream<'_>) -> Result<T>,
+    item: fn(ParseStream<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     if !input.peek(syn::token::Bracket) {
         return Ok(vec![item(input)?]);

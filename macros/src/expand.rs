@@ -38,7 +38,7 @@ pub(crate) fn suite(
     let tracked = track(&found);
     let emitted = match arguments.mode {
         Mode::Main => quote! {
-            fn main() -> ::std::process::ExitCode {
+            pub(crate) fn main() -> ::std::process::ExitCode {
                 ::smb_replay::suite::main(#description, |case| {
                     ::std::boxed::Box::pin(async move {
                         ::smb_replay::IntoVerdict::into_verdict(#name(case).await)
@@ -258,4 +258,185 @@ impl Module {
 
 fn ident(name: &str) -> Ident {
     Ident::new(name, Span::call_site())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A package with these traces below `traces`.
+    fn package(traces: &[(&str, &str)]) -> (tempfile::TempDir, Package) {
+        let folder = tempfile::tempdir().expect("a directory");
+        let directory = folder.path().join("suites");
+        for (name, text) in traces {
+            let path = directory.join("traces").join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+            fs::write(path, text).expect("written");
+        }
+        let package = Package {
+            directory,
+            shown_from: folder.path().to_owned(),
+        };
+        (folder, package)
+    }
+
+    const GOOD: &str = "ir 1\nclient A user=alice\nA echo\n";
+    const ITEM: &str = "async fn all(case: Case) -> Verdict { case.replay().await }";
+
+    fn try_suite(arguments: &str, item: &str, traces: &[(&str, &str)]) -> Result<String> {
+        let (_folder, package) = package(traces);
+        let tokens = |text: &str| text.parse::<TokenStream>().expect("tokens");
+        suite(tokens(arguments), tokens(item), &package).map(|code| code.to_string())
+    }
+
+    fn error(arguments: &str) -> String {
+        match try_suite(arguments, ITEM, &[("a/b.ir", GOOD)]) {
+            Ok(code) => panic!("accepted: {code}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_mistake_in_the_arguments_is_named() {
+        for (arguments, says) in [
+            ("", "traces = "),
+            (
+                "traces = \"x/*.ir\"",
+                "no trace matches this pattern below suites/",
+            ),
+            ("traces = \"x/[.ir\"", "no pattern"),
+            ("traces = []", "an empty list"),
+            ("traces = 1", "string literal"),
+            ("traces = \"traces/**/*.ir\", traces = \"x\"", "given twice"),
+            (
+                "traces = \"traces/**/*.ir\", backend = [native]",
+                "no argument `backend`",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", backends = [mount]",
+                "no backend `mount`",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", backends = [\"native\"]",
+                "one of: native, smb_rs",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", servers = [windows()]",
+                "samba, external",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", servers = [samba]",
+                "samba(\"4.17\")",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", servers = [samba(V)]",
+                "a literal is needed",
+            ),
+            (
+                "traces = \"traces/**/*.ir\", mode = bench",
+                "there are: main, tests",
+            ),
+            (
+                "traces = \"traces/**/*.ir\" backends = [native]",
+                "expected `,`",
+            ),
+        ] {
+            let error = error(arguments);
+            assert!(error.contains(says), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_in_the_function_is_named() {
+        for (item, says) in [
+            ("fn all(case: Case) -> Verdict {}", "async fn all"),
+            ("async fn all() {}", "takes the case"),
+            ("async fn all(case: Case, x: u8) {}", "takes the case"),
+            ("async fn main(case: Case) {}", "call this otherwise"),
+            ("struct S;", "expected"),
+        ] {
+            let result = try_suite("traces = \"traces/**/*.ir\"", item, &[("b.ir", GOOD)]);
+            let error = result.expect_err("refused").to_string();
+            assert!(error.contains(says), "{item}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_every_trace_is_shown_at_once() {
+        let traces = [
+            ("good.ir", GOOD),
+            ("one.ir", "ir 1\nclient A user=alice\nA ecko\nA close f\n"),
+            ("two.ir", "ir 1\nclient A user=alice\nB echo\n"),
+        ];
+        let error = try_suite("traces = \"traces/**/*.ir\"", ITEM, &traces).expect_err("refused");
+        let text = error.to_string();
+        assert!(text.starts_with("2 traces do not load"), "{text}");
+        for place in [
+            "suites/traces/one.ir:3:3",
+            "suites/traces/one.ir:4:9",
+            "traces/two.ir:3:1",
+        ] {
+            assert!(text.contains(place), "{place}: {text}");
+        }
+        assert!(text.contains("A ecko"), "{text}");
+    }
+
+    #[test]
+    fn two_traces_of_one_name_are_refused() {
+        let traces = [("a-b.ir", GOOD), ("a_b.ir", GOOD)];
+        let error = try_suite("traces = \"traces/*.ir\"", ITEM, &traces).expect_err("refused");
+        assert!(error.to_string().contains("both be called a_b"), "{error}");
+    }
+
+    #[test]
+    fn tests_mode_makes_a_function_for_each_case() {
+        let code = try_suite(
+            "traces = \"traces/**/*.ir\", backends = [native, smb_rs], mode = tests, \
+             servers = [samba(\"4.17\"), external(\"smb://nas/data\")]",
+            ITEM,
+            &[("a/b.ir", GOOD), ("a/move.ir", GOOD), ("c.ir", GOOD)],
+        )
+        .expect("expands");
+        assert_eq!(code.matches("fn samba_4_17").count(), 6, "{code}");
+        assert_eq!(code.matches("fn external_nas_data").count(), 6, "{code}");
+        assert_eq!(code.matches("mod a ").count(), 1, "{code}");
+        assert!(code.contains("mod move_ "), "{code}");
+        assert_eq!(code.matches("include_bytes").count(), 3, "{code}");
+        syn::parse_str::<syn::File>(&code).expect("Rust");
+    }
+
+    #[test]
+    fn a_single_trace_leaves_the_rest_to_rstest() {
+        let (_folder, package) = package(&[("b.ir", GOOD)]);
+        let expand = |arguments: &str, item: &str| {
+            let tokens = |text: &str| text.parse::<TokenStream>().expect("tokens");
+            replay(tokens(arguments), tokens(item), &package).map(|code| code.to_string())
+        };
+        let plain = expand(
+            "\"traces/b.ir\", backend = smb_rs",
+            "async fn b(c: Case) {}",
+        );
+        assert!(plain.expect("expands").contains(":: test]"));
+        let item = "#[rstest] #[case(1)] async fn b(mut c: Case, #[case] x: u8) {}";
+        let code = expand("\"traces/b.ir\"", item).expect("expands");
+        assert!(
+            !code.contains(":: test]") && code.contains("# [case] x : u8"),
+            "{code}"
+        );
+        for (arguments, says) in [
+            ("", "a trace is needed"),
+            ("\"traces/x.ir\"", "no file suites/traces/x.ir"),
+            (
+                "\"traces/b.ir\", backends = native",
+                "no argument `backends`",
+            ),
+        ] {
+            let error = expand(arguments, "async fn b(c: Case) {}").expect_err("refused");
+            assert!(error.to_string().contains(says), "{arguments}: {error}");
+        }
+        let error = expand("\"traces/b.ir\"", "async fn b() {}").expect_err("refused");
+        assert!(error.to_string().contains("first parameter is the case"));
+    }
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use proc_macro2::Span;
-use smb_vocabulary::VOCABULARY;
 use syn::{Error, LitStr, Result};
 
 use crate::names;
@@ -152,10 +151,12 @@ fn check(package: &Package, found: &[Found]) -> Result<()> {
     let mut broken = 0;
     let mut text = String::new();
     for trace in found {
-        if let Err(errors) = replay_ir::load(package.shown(&trace.path), &VOCABULARY) {
+        if let Err(errors) = smb_vocabulary::load(&trace.path) {
+            let path = trace.path.to_string_lossy();
+            let shown = package.shown(&trace.path);
             broken += 1;
             text.push_str("\n\n");
-            text.push_str(errors.to_string().trim_end());
+            text.push_str(&errors.to_string().replace(&*path, &shown.to_string_lossy()));
         }
     }
     if broken == 0 {

@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod given;
 mod lease;
+mod load;
 mod operation;
 pub mod paths;
 mod setup;
@@ -25,6 +26,7 @@ pub use args::ArgError;
 pub use check::{Problem, check_trace};
 pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
 pub use given::{GivenItem, GivenKind};
+pub use load::{BadTrace, load};
 pub use operation::{
     BreakAction, Content, Create, Durable, FileChange, LeaseRequest, Lock, LockKind, LockRange,
     Operation, QueryDirectory, Read, SetInfo, Times, Write,
