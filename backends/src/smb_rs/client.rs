@@ -97,9 +97,9 @@ impl Connection for Client {
         Ok(Client::start(context, self.shared.clone(), true))
     }
 
-    async fn close(self: Box<Self>) -> Result<(), CloseError> {
+    async fn close(mut self: Box<Self>) -> Result<(), CloseError> {
         self.task.abort();
-        let ended = self.task.await;
+        let ended = (&mut self.task).await;
         if self.lane {
             return Ok(());
         }
@@ -113,7 +113,14 @@ impl Connection for Client {
             (_, Err(error)) if error.is_panic() => "its task panicked".into(),
             _ => return Ok(()),
         };
-        Err(CloseError { client: self.name, reason })
+        Err(CloseError { client: self.name.clone(), reason })
+    }
+}
+
+impl Drop for Client {
+    /// A client that is dropped instead of closed waits for nothing any more. Nothing is sent.
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -65,20 +65,27 @@ struct State {
 /// A connection with a session on it.
 pub(super) struct Link {
     /// The connection.
-    pub(super) channel: Arc<Channel>,
+    pub(super) channel: Held,
     /// The session.
     pub(super) session: Session,
     state: Mutex<State>,
 }
 
-/// Closes a connection that is dropped before it has become a [`Link`]: nothing is sent on it.
-struct Unfinished(Option<Arc<Channel>>);
+/// A channel that is abandoned when its last user is gone: its reader would keep the socket open otherwise. Nothing is
+/// sent.
+pub(super) struct Held(Arc<Channel>);
 
-impl Drop for Unfinished {
+impl std::ops::Deref for Held {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.0
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(channel) = self.0.take() {
-            channel.abandon();
-        }
+        self.0.abandon();
     }
 }
 
@@ -96,12 +103,11 @@ impl Link {
         let (host, wishes) = (&setup.place.host, &setup.wishes);
         let (channel, negotiated) =
             match login::negotiate(transport, host, wishes, EXCHANGE_BOUND).await? {
-                Negotiated::Connected(channel, answer) => (channel, answer),
+                Negotiated::Connected(channel, answer) => (Held(channel), answer),
                 Negotiated::Refused(status) => {
                     return Ok((None, answer::connect(Stage::Negotiate, status, &summary)));
                 }
             };
-        let mut unfinished = Unfinished(Some(channel.clone()));
         let info = channel.info.clone();
         summary.negotiated = Some((&info, &negotiated));
         let logged_in = login::log_in(&channel, &setup.account, wishes, EXCHANGE_BOUND).await?;
@@ -123,7 +129,6 @@ impl Link {
         summary.tree = Some(&tree);
         let answer = answer::connect(Stage::TreeConnect, status, &summary);
         link.channel.tell_when_lost(listeners);
-        unfinished.0 = None;
         Ok((Some(link), answer))
     }
 
