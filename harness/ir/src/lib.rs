@@ -10,7 +10,7 @@ mod assemble;
 pub mod blob;
 pub mod builder;
 pub mod error;
-mod fill;
+pub mod fill;
 mod jsonl;
 mod lines;
 pub mod load;
@@ -18,7 +18,9 @@ pub mod model;
 mod name;
 mod parsed;
 mod raw;
+pub mod reference;
 mod render;
+pub mod schema;
 mod step;
 mod store;
 mod suggest;
@@ -30,7 +32,6 @@ pub mod vocabulary;
 pub use answer::{Answer, OwnedValue};
 pub use builder::{ExpectSpec, ExpectStatus, StepSpec, TraceBuilder};
 pub use error::{LoadError, LoadErrors, Problem};
-pub use fill::fill;
 pub use load::{load, load_bytes, load_str};
 pub use model::{
     Bound, Check, Client, ClientId, Dependency, Given, Metric, Milestone, Mode, StepId, Trace,

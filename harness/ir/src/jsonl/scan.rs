@@ -349,11 +349,13 @@ mod tests {
         scanner.end().ok().map(|()| string)
     }
 
-    /// Whether `serde_json` takes it for JSON; how large a number may be is another matter.
-    fn serde_accepts(text: &str) -> bool {
+    /// Whether `serde_json` takes it for JSON; `None` where it stops at a number that is too large for it, which
+    /// is JSON nonetheless.
+    fn serde_accepts(text: &str) -> Option<bool> {
         match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(_) => true,
-            Err(error) => error.to_string().contains("number out of range"),
+            Ok(_) => Some(true),
+            Err(error) if error.to_string().contains("number out of range") => None,
+            Err(_) => Some(false),
         }
     }
 
@@ -413,8 +415,9 @@ mod tests {
     proptest! {
         #[test]
         fn accepts_what_serde_json_accepts(text in nearly_json()) {
-            let theirs = serde_accepts(&text);
-            prop_assert_eq!(accepts(&text), theirs, "{}", text);
+            if let Some(theirs) = serde_accepts(&text) {
+                prop_assert_eq!(accepts(&text), theirs, "{}", text);
+            }
         }
 
         #[test]
@@ -428,8 +431,9 @@ mod tests {
             let at = at.index(bytes.len());
             bytes[at] = byte;
             if let Ok(text) = String::from_utf8(bytes) {
-                let theirs = serde_accepts(&text);
-                prop_assert_eq!(accepts(&text), theirs, "{}", text);
+                if let Some(theirs) = serde_accepts(&text) {
+                    prop_assert_eq!(accepts(&text), theirs, "{}", text);
+                }
             }
         }
 
