@@ -2,20 +2,36 @@
 //!
 //! [`start`] turns a [`ServerSpec`] into a running [`Server`] from the first source that can give it;
 //! [`Server::open_case`] then makes a share directory and accounts for one trace, the [`CaseSite`]. What is started is
-//! registered so that other processes of one cargo-nextest run find it, so that it ends with its owner even when that is
-//! killed, and so that [`sweep`] finds what was left all the same.
+//! written down so that other processes of one cargo-nextest run find it; a keeper process ends it with its owner, even
+//! when that is killed; and [`sweep`] removes what was left all the same.
 //!
 //! It speaks no SMB beyond the NEGOTIATE that tells whether a server is ready: logging in and making a trace's
-//! `given` state is the work of the backends and the harness.
+//! `given` state is the work of the backends and the harness. It runs on Unix systems; private servers on Linux.
 
 mod address;
-mod api;
+mod case;
+mod config;
+mod docker;
 mod error;
+mod host;
+mod identities;
+mod keeper;
+mod launch;
+mod local;
 mod options;
+mod probe;
+mod process;
+mod registry;
+mod server;
+mod signal;
 mod spec;
+mod sweep;
 
 pub use address::ExternalAddress;
-pub use api::{CaseSite, Liveness, Server, SweepReport, shutdown_signal, start, sweep};
+pub use case::CaseSite;
 pub use error::{Attempt, NoServer, ServerError};
 pub use options::{Progress, StartOptions};
+pub use server::{Liveness, Server, start};
+pub use signal::shutdown_signal;
 pub use spec::{ServerSpec, Source};
+pub use sweep::{SweepReport, sweep};

@@ -1,0 +1,294 @@
+//! The accounts to use on a server that is not ours: from a file that only its owner can read, or from the environment.
+//! Never from a program's arguments, which everybody on the machine can see.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::Read,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use replay_engine::Identity;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::ServerError;
+
+/// The name that stands for every identity which is not named.
+const ANY: &str = "*";
+/// A larger file is no identities file.
+const LONGEST: u64 = 1 << 20;
+
+/// Accounts by the name of the identity in traces.
+#[derive(Debug, Default)]
+pub(crate) struct Identities {
+    accounts: BTreeMap<String, Account>,
+}
+
+/// One table of the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    account: String,
+    #[serde(default)]
+    domain: String,
+    password: SecretText,
+}
+
+/// A secret that serde reads from a string.
+#[derive(Debug, Clone)]
+struct SecretText(SecretString);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
+    }
+}
+
+impl Identities {
+    /// What the environment offers: the file that `SMB_REPLAY_IDENTITIES` names, then `SMB_REPLAY_USER` with
+    /// `SMB_REPLAY_PASSWORD` (and `SMB_REPLAY_DOMAIN`) for everybody, and `SMB_REPLAY_USER_ALICE` with its password and
+    /// domain for `alice`. The environment wins over the file.
+    pub(crate) fn from_env() -> Result<Self, ServerError> {
+        let mut identities = match env::var_os("SMB_REPLAY_IDENTITIES") {
+            Some(path) => Self::from_file(Path::new(&path))?,
+            None => Self::default(),
+        };
+        identities.add_environment(env::vars_os().filter_map(|(key, value)| {
+            Some((key.into_string().ok()?, value.into_string().ok()?))
+        }))?;
+        Ok(identities)
+    }
+
+    /// Reads the file at `path`, which must belong to this user and be readable by nobody else.
+    pub(crate) fn from_file(path: &Path) -> Result<Self, ServerError> {
+        let bad = |reason: String| ServerError::Identities {
+            path: path.to_owned(),
+            reason,
+        };
+        // The open file is what is checked, so that it cannot be exchanged after the check.
+        let mut file = fs::File::open(path).map_err(|error| bad(error.to_string()))?;
+        let metadata = file.metadata().map_err(|error| bad(error.to_string()))?;
+        if !metadata.is_file() || metadata.len() > LONGEST {
+            return Err(bad("it is not a file of at most 1 MiB".to_owned()));
+        }
+        let mode = metadata.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(bad(format!(
+                "its mode is {mode:04o}, so that others may use it: chmod 600 {}",
+                path.display()
+            )));
+        }
+        let user = rustix::process::geteuid().as_raw();
+        if metadata.uid() != user {
+            return Err(bad(format!(
+                "it belongs to user {}, not to this user ({user})",
+                metadata.uid()
+            )));
+        }
+        let mut text = String::new();
+        file.by_ref()
+            .take(LONGEST)
+            .read_to_string(&mut text)
+            .map_err(|error| bad(error.to_string()))?;
+        Self::from_toml(&text).map_err(bad)
+    }
+
+    /// The error never shows the file's text: the line at fault may hold a password.
+    fn from_toml(text: &str) -> Result<Self, String> {
+        let accounts: BTreeMap<String, Account> = toml::from_str(text).map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            let message = if error.message().contains("invalid type") { "a value is not a string" } else { error.message() };
+            format!("line {line}: {message} (expected: [alice] account = \"…\", domain = \"…\", password = \"…\")")
+        })?;
+        Ok(Self { accounts })
+    }
+
+    fn add_environment(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<(), ServerError> {
+        let variables: BTreeMap<String, String> = variables.collect();
+        for (key, account) in &variables {
+            let Some(rest) = key.strip_prefix("SMB_REPLAY_USER") else {
+                continue;
+            };
+            let (suffix, name) = match rest.strip_prefix('_') {
+                Some(name) if !name.is_empty() => (rest, name.to_ascii_lowercase()),
+                None if rest.is_empty() => ("", ANY.to_owned()),
+                _ => continue,
+            };
+            let Some(password) = variables.get(&format!("SMB_REPLAY_PASSWORD{suffix}")) else {
+                return Err(ServerError::Environment {
+                    variable: "SMB_REPLAY_PASSWORD",
+                    value: "not set".to_owned(),
+                    reason: format!(
+                        "{key} names an account, so SMB_REPLAY_PASSWORD{suffix} must hold its password"
+                    ),
+                });
+            };
+            let domain = variables
+                .get(&format!("SMB_REPLAY_DOMAIN{suffix}"))
+                .or_else(|| variables.get("SMB_REPLAY_DOMAIN"))
+                .cloned()
+                .unwrap_or_default();
+            let password = SecretText(SecretString::from(password.as_str()));
+            self.accounts.insert(
+                name,
+                Account {
+                    account: account.clone(),
+                    domain,
+                    password,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// The account for the identity `name`: its own, or the one that stands for everybody.
+    pub(crate) fn get(&self, name: &str) -> Result<Identity, ServerError> {
+        let found = self
+            .accounts
+            .get(name)
+            .or_else(|| self.accounts.get(&name.to_ascii_lowercase()))
+            .or_else(|| self.accounts.get(ANY))
+            .ok_or_else(|| ServerError::NoIdentity {
+                name: name.to_owned(),
+            })?;
+        Ok(Identity {
+            name: name.to_owned(),
+            account: found.account.clone(),
+            domain: found.domain.clone(),
+            password: SecretString::from(found.password.0.expose_secret()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const FILE: &str = r#"
+        [alice]
+        account = "testuser001"
+        domain = "LAB"
+        password = "pa ss"
+
+        ["*"]
+        account = "everyone"
+        password = "other"
+    "#;
+
+    fn file(text: &str, mode: u32) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(text.as_bytes()).expect("written");
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(mode))
+            .expect("ours");
+        file
+    }
+
+    #[test]
+    fn a_file_gives_accounts_and_a_star_stands_for_the_rest() {
+        for mode in [0o600, 0o400] {
+            let identities = Identities::from_file(file(FILE, mode).path()).expect("usable");
+            let alice = identities.get("alice").expect("named");
+            assert_eq!(
+                (alice.account.as_str(), alice.domain.as_str()),
+                ("testuser001", "LAB")
+            );
+            assert_eq!(alice.password.expose_secret(), "pa ss");
+            assert_eq!(identities.get("bob").expect("the star").account, "everyone");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_use_is_refused_before_it_is_read() {
+        for mode in [0o644, 0o640, 0o602, 0o660, 0o601] {
+            let error = Identities::from_file(file("nonsense", mode).path())
+                .expect_err("open to others")
+                .to_string();
+            assert!(
+                error.contains(&format!("{mode:04o}")) && error.contains("chmod 600"),
+                "{error}"
+            );
+        }
+        assert!(Identities::from_file(Path::new("/nonexistent/identities.toml")).is_err());
+        assert!(Identities::from_file(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn a_bad_file_is_told_by_line_and_its_secrets_stay_in_it() {
+        for (text, line) in [
+            ("[alice]\naccount = \"a\"\npassword = hunter2\n", "line 3"),
+            (
+                "[alice]\naccount = \"a\"\npasword = \"hunter2\"\n",
+                "line 3",
+            ),
+            ("[alice]\naccount = \"a\"\npassword = 12345678\n", "line 3"),
+            ("[alice]\npassword = \"hunter2\"\n", "line 1"),
+            ("[alice\npassword = \"hunter2\"\n", "line 1"),
+        ] {
+            let error = Identities::from_file(file(text, 0o600).path())
+                .expect_err(text)
+                .to_string();
+            assert!(error.contains(line), "{text}: {error}");
+            assert!(
+                !error.contains("hunter2") && !error.contains("12345678"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_environment_names_accounts_and_wins() {
+        let variables = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<Vec<_>>()
+        };
+        let mut identities = Identities::from_toml(FILE).expect("usable");
+        let pairs = variables(&[
+            ("SMB_REPLAY_USER_ALICE", "al"),
+            ("SMB_REPLAY_PASSWORD_ALICE", "p1"),
+            ("SMB_REPLAY_USER", "common"),
+            ("SMB_REPLAY_PASSWORD", "p2"),
+            ("SMB_REPLAY_DOMAIN", "DOM"),
+            ("SMB_REPLAY_USERS", "unrelated"),
+        ]);
+        identities
+            .add_environment(pairs.into_iter())
+            .expect("complete");
+        assert_eq!(identities.get("alice").expect("named").account, "al");
+        let bob = identities.get("bob").expect("common");
+        assert_eq!(
+            (bob.account.as_str(), bob.domain.as_str()),
+            ("common", "DOM")
+        );
+        assert_eq!(bob.password.expose_secret(), "p2");
+
+        let lacking = variables(&[("SMB_REPLAY_USER_BOB", "b")]);
+        let error = Identities::default()
+            .add_environment(lacking.into_iter())
+            .expect_err("no password")
+            .to_string();
+        assert!(error.contains("SMB_REPLAY_PASSWORD_BOB"), "{error}");
+        assert!(matches!(
+            Identities::default().get("x"),
+            Err(ServerError::NoIdentity { .. })
+        ));
+    }
+
+    #[test]
+    fn debug_output_holds_no_password() {
+        let shown = format!("{:?}", Identities::from_toml(FILE).expect("usable"));
+        assert!(
+            shown.contains("testuser001") && !shown.contains("pa ss"),
+            "{shown}"
+        );
+    }
+}

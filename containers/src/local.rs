@@ -1,0 +1,412 @@
+//! A private `smbd` of this machine: its own folder, port, accounts and process group, nothing shared with a Samba that
+//! the machine may run for other ends.
+//!
+//! Its accounts live in a file that only it sees, through libnss_wrapper, so that nothing in /etc changes. Run by an
+//! ordinary user it also needs libuid_wrapper, and then one user owns all its files on disk.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{process::Command, time::timeout};
+
+use crate::{
+    ServerError,
+    case::{SETUP_GROUP, USERS_GROUP},
+    config::Config,
+    keeper::Keeper,
+    launch::{LOG_LIMIT, Launch},
+    probe,
+    process::{self, Stat},
+    registry::{Record, Resource},
+};
+
+/// What the folders of private servers are called, before their id.
+pub(crate) const PREFIX: &str = "smb-replay-smbd-";
+/// The record's copy in a server's folder, for the sweep.
+pub(crate) const RECORD: &str = "record.json";
+/// How long smbd may take from its start to its first NEGOTIATE.
+const READY: Duration = Duration::from_secs(15);
+/// A port that was free may be taken before smbd has it.
+const PORT_TRIES: u32 = 3;
+
+/// A program to run, and what must be loaded into it.
+#[derive(Debug)]
+struct Smbd {
+    path: PathBuf,
+    preload: &'static str,
+    version: String,
+}
+
+/// Starts a private `smbd` of Samba `version` and waits until it is ready.
+pub(crate) async fn start(
+    launch: &Launch<'_>,
+    version: &str,
+) -> Result<(Record, Keeper), ServerError> {
+    let smbd = find(launch, version).await?;
+    launch.say(&format!("starting a private smbd {}", smbd.version));
+    let mut tried = 1;
+    loop {
+        match attempt(launch, &smbd).await {
+            Err(ServerError::NotReady { .. }) if tried < PORT_TRIES => tried += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn attempt(launch: &Launch<'_>, smbd: &Smbd) -> Result<(Record, Keeper), ServerError> {
+    let port =
+        free_port().map_err(|source| file("finding a port on", Path::new("127.0.0.1"), source))?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let directory = make_folder(launch, port)?;
+    let arguments: [OsString; 4] = [
+        "local".into(),
+        directory.clone().into(),
+        smbd.path.clone().into(),
+        smbd.preload.into(),
+    ];
+    let keeper = launch.keep(&arguments, &wrapper_variables(&directory));
+    let mut keeper = match keeper {
+        Ok(keeper) => keeper,
+        Err(error) => {
+            let _ = fs::remove_dir_all(&directory);
+            return Err(error);
+        }
+    };
+    match ready(launch, &mut keeper, address, &directory, smbd).await {
+        Ok(record) => Ok((record, keeper)),
+        Err(error) => {
+            let log = log(&directory);
+            // The keeper of a shared server waits for its owner, not for its pipe.
+            if let Some(group) = leader(&directory) {
+                end_group(group);
+            }
+            keeper.dismiss().await;
+            let _ = fs::remove_dir_all(&directory);
+            launch.registry.remove(launch.id);
+            Err(match error {
+                ServerError::NotReady { address, reason } => ServerError::NotReady {
+                    address,
+                    reason: format!("{reason}; its log ends:\n{}", crate::docker::tail(&log, 20)),
+                },
+                other => other,
+            })
+        }
+    }
+}
+
+async fn ready(
+    launch: &Launch<'_>,
+    keeper: &mut Keeper,
+    address: SocketAddr,
+    directory: &Path,
+    smbd: &Smbd,
+) -> Result<Record, ServerError> {
+    let not_ready = |reason: String| ServerError::NotReady {
+        address: address.to_string(),
+        reason,
+    };
+    let gone = async || match leader(directory) {
+        Some(pid) if Stat::runs(pid) => None,
+        Some(_) => Some("smbd exited".to_owned()),
+        None if keeper.is_running() => None,
+        None => Some("its keeper exited".to_owned()),
+    };
+    let negotiated = probe::ready(address, READY, gone)
+        .await
+        .map_err(|error| not_ready(error.to_string()))?;
+    if !negotiated.is_named(&launch.netbios_name()) {
+        return Err(not_ready("another server answered there".to_owned()));
+    }
+    let group =
+        leader(directory).ok_or_else(|| not_ready("its process number is not known".to_owned()))?;
+    let start = Stat::read(group)
+        .map(|stat| stat.start)
+        .ok_or_else(|| not_ready("smbd exited".to_owned()))?;
+    let record = launch.record(
+        address,
+        Resource::Local {
+            directory: directory.to_owned(),
+            group,
+            start,
+            version: smbd.version.clone(),
+        },
+    );
+    let copy = directory.join(RECORD);
+    let text = serde_json::to_vec(&record).map_err(|error| file("writing", &copy, error.into()))?;
+    fs::write(&copy, text).map_err(|source| file("writing", &copy, source))?;
+    launch.registry.write(&record)?;
+    Ok(record)
+}
+
+/// Looks for a `smbd` of the version that is asked for, and for the wrappers it needs.
+async fn find(launch: &Launch<'_>, version: &str) -> Result<Smbd, ServerError> {
+    let program = |reason: String| ServerError::Program {
+        program: "smbd".into(),
+        reason,
+    };
+    let path = match env::var_os("SMB_REPLAY_SMBD").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let search = env::var_os("PATH").unwrap_or_default();
+            let usual =
+                ["/usr/sbin", "/usr/local/sbin", "/usr/local/samba/sbin"].map(PathBuf::from);
+            env::split_paths(&search)
+                .chain(usual)
+                .map(|folder| folder.join("smbd"))
+                .find(|path| path.is_file())
+                .ok_or_else(|| program("it is not installed (Debian's package samba)".to_owned()))?
+        }
+    };
+    let root = rustix::process::geteuid().is_root();
+    let preload = if root {
+        "libnss_wrapper.so"
+    } else {
+        "libnss_wrapper.so libuid_wrapper.so"
+    };
+    let run = Command::new(&path)
+        .arg("-V")
+        .env("LD_PRELOAD", preload)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let limit = Duration::from_secs(10);
+    let output = timeout(limit, run)
+        .await
+        .map_err(|_| ServerError::Timeout {
+            what: "smbd -V".into(),
+            limit,
+        })?
+        .map_err(|error| program(format!("{}: {error}", path.display())))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if let Some(line) = complaint
+        .lines()
+        .find(|line| line.contains("cannot be preloaded"))
+    {
+        let library = if line.contains("uid_wrapper") {
+            "libuid-wrapper"
+        } else {
+            "libnss-wrapper"
+        };
+        return Err(program(format!(
+            "the library it needs for accounts of its own is missing (Debian's package {library})"
+        )));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found = said
+        .trim()
+        .strip_prefix("Version ")
+        .unwrap_or_default()
+        .to_owned();
+    if found.is_empty() {
+        return Err(program(format!(
+            "{} -V printed no version: {}",
+            path.display(),
+            complaint.trim()
+        )));
+    }
+    let matches = found
+        .strip_prefix(version)
+        .is_some_and(|rest| rest.starts_with('.'));
+    if !matches && !launch.options.any_version {
+        let way_out = "SMB_REPLAY_ANY_VERSION=1 takes it all the same";
+        return Err(program(format!(
+            "{} is {found}, not {version} ({way_out})",
+            path.display()
+        )));
+    }
+    Ok(Smbd {
+        path,
+        preload,
+        version: found,
+    })
+}
+
+/// Makes the folder with all that the server has.
+fn make_folder(launch: &Launch<'_>, port: u16) -> Result<PathBuf, ServerError> {
+    let directory = parent()?.join(format!("{PREFIX}{}", launch.id));
+    let make = |path: &Path, mode: u32| {
+        fs::DirBuilder::new()
+            .mode(mode)
+            .create(path)
+            // The process's umask may have taken bits away.
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+            .map_err(|source| file("making", path, source))
+    };
+    let config = Config {
+        name: &launch.netbios_name(),
+        directory: &directory,
+        port,
+        loopback: true,
+        extra: &launch.options.extra,
+    };
+    let config = config.render()?;
+    // Accounts of their own walk through this folder; they may not look into it.
+    make(&directory, 0o711)?;
+    let fill = || -> Result<(), ServerError> {
+        for (name, mode) in [
+            ("private", 0o700),
+            ("state", 0o755),
+            ("cache", 0o755),
+            ("lock", 0o755),
+            ("pid", 0o755),
+            ("ncalrpc", 0o755),
+            ("binddns", 0o755),
+            ("data", 0o755),
+        ] {
+            make(&directory.join(name), mode)?;
+        }
+        let passwd = "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n";
+        let group = format!(
+            "root:x:0:\nnogroup:x:65534:\nsmbusers:x:{USERS_GROUP}:\nsmbsetup:x:{SETUP_GROUP}:\n"
+        );
+        for (name, text, mode) in [
+            ("smb.conf", config.as_str(), 0o644),
+            ("passwd", passwd, 0o644),
+            ("group", group.as_str(), 0o644),
+            ("private/smbpasswd", "", 0o600),
+        ] {
+            let path = directory.join(name);
+            fs::write(&path, text)
+                .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+                .map_err(|source| file("writing", &path, source))?;
+        }
+        Ok(())
+    };
+    fill().inspect_err(|_| {
+        let _ = fs::remove_dir_all(&directory);
+    })?;
+    Ok(directory)
+}
+
+/// The folder for servers' folders: the temporary one, or /tmp where root's accounts could not walk through that.
+pub(crate) fn parent() -> Result<PathBuf, ServerError> {
+    let temporary = env::temp_dir();
+    let temporary = temporary
+        .canonicalize()
+        .map_err(|source| file("reading", &temporary, source))?;
+    let open = |path: &Path| {
+        path.ancestors()
+            .all(|part| fs::metadata(part).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
+    };
+    if !rustix::process::geteuid().is_root() || open(&temporary) {
+        return Ok(temporary);
+    }
+    let fallback = PathBuf::from("/tmp");
+    if open(&fallback) {
+        return Ok(fallback);
+    }
+    let text = "the server's accounts cannot walk through it, nor through /tmp (mode o+x)";
+    Err(file(
+        "using",
+        &temporary,
+        io::Error::new(io::ErrorKind::PermissionDenied, text),
+    ))
+}
+
+fn wrapper_variables(directory: &Path) -> Vec<(&'static str, OsString)> {
+    let mut variables = vec![
+        (
+            "NSS_WRAPPER_PASSWD",
+            directory.join("passwd").into_os_string(),
+        ),
+        (
+            "NSS_WRAPPER_GROUP",
+            directory.join("group").into_os_string(),
+        ),
+    ];
+    if !rustix::process::geteuid().is_root() {
+        variables.push(("UID_WRAPPER", "1".into()));
+        variables.push(("UID_WRAPPER_ROOT", "1".into()));
+    }
+    variables
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// The process number of the server's first process, once its keeper has started it.
+fn leader(directory: &Path) -> Option<u32> {
+    fs::read_to_string(directory.join("smbd"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// The end of the server's log.
+pub(crate) fn log(directory: &Path) -> String {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = fs::File::open(directory.join("log"))?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_LIMIT as u64)))?;
+        let mut bytes = Vec::new();
+        file.take(LOG_LIMIT as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_or_else(
+        |error| format!("(no log: {error})"),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    )
+}
+
+/// Why the server of a record does not run, if it does not.
+pub(crate) fn stopped(group: u32, start: u64) -> Option<String> {
+    match Stat::read(group) {
+        Some(stat) if stat.start == start && Stat::runs(group) => None,
+        _ => Some(format!("smbd (process {group}) has ended")),
+    }
+}
+
+/// Ends what is left of a server and removes its folder; for when its keeper is gone.
+pub(crate) async fn remove(directory: &Path, group: u32, start: u64) -> Result<(), ServerError> {
+    // The number may belong to another process by now; that one leads no group of smbd processes.
+    let leads = Stat::read(group).is_none_or(|stat| stat.start == start || stat.group != group);
+    if leads {
+        end_group(group);
+        for _ in 0..200 {
+            if process::smbd_group(group).is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(file("removing", directory, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Kills the processes of a private server. They have nothing to save: their folder goes with them.
+fn end_group(group: u32) {
+    if process::smbd_group(group).is_empty() {
+        return;
+    }
+    if let Some(pid) = i32::try_from(group).ok().and_then(Pid::from_raw)
+        && let Err(error) = kill_process_group(pid, Signal::KILL)
+    {
+        tracing::warn!(group, %error, "a private smbd cannot be ended");
+    }
+}
+
+fn file(action: &'static str, path: &Path, source: io::Error) -> ServerError {
+    ServerError::File {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}
