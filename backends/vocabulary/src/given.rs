@@ -29,7 +29,7 @@ pub enum GivenKind<'t> {
         /// Size in bytes.
         size: u64,
         /// The pattern of [`replay_ir::fill`].
-        fill: u8,
+        fill: u64,
     },
     /// A file with this content, and zeros behind it up to `size`.
     Text {
@@ -81,7 +81,7 @@ fn file<'t>(
     args: &Args<impl Fn(&str) -> Option<replay_ir::Value<'t>>>,
 ) -> Result<GivenKind<'t>, ArgError> {
     let size = args.int::<u64>("size")?;
-    let fill = args.int::<u8>("fill")?;
+    let fill = args.int::<u64>("fill")?;
     let Some(text) = args.str("data") else {
         return Ok(GivenKind::Pattern {
             size: size.unwrap_or(0),

@@ -102,16 +102,16 @@ impl Setup {
         options: &'static str,
     ) {
         let step = StepSpec::new(CLIENT, "create")
-            .arg("handle", OwnedValue::Word(HANDLE))
+            .arg("handle", HANDLE)
             .arg("path", OwnedValue::Text(path.to_owned()))
-            .arg("access", OwnedValue::Word(access))
-            .arg("disposition", OwnedValue::Word(disposition))
-            .arg("options", OwnedValue::Word(options));
+            .arg("access", access)
+            .arg("disposition", disposition)
+            .arg("options", options);
         self.trace.step(&step);
     }
 
     /// A file of zeros is not written: its end is set.
-    fn pattern(&mut self, size: u64, fill: u8) {
+    fn pattern(&mut self, size: u64, fill: u64) {
         if fill == 0 {
             return self.end_of_file(size);
         }
@@ -119,7 +119,7 @@ impl Setup {
             let step = on_handle("write")
                 .arg("offset", OwnedValue::Int(offset))
                 .arg("len", OwnedValue::Int(CHUNK.min(size - offset)))
-                .arg("fill", OwnedValue::Int(fill.into()));
+                .arg("fill", OwnedValue::Int(fill));
             self.trace.step(&step);
         }
     }
@@ -142,14 +142,14 @@ impl Setup {
     fn end_of_file(&mut self, size: u64) {
         if size > 0 {
             let step = on_handle("set-info")
-                .arg("class", OwnedValue::Word("end-of-file"))
+                .arg("class", "end-of-file")
                 .arg("size", OwnedValue::Int(size));
             self.trace.step(&step);
         }
     }
 
     fn information(&mut self, item: &GivenItem<'_>) {
-        let mut step = on_handle("set-info").arg("class", OwnedValue::Word("basic"));
+        let mut step = on_handle("set-info").arg("class", "basic");
         let bare = step.args.len();
         if item.attributes != FileAttributes::empty() {
             step = step.arg(
@@ -176,5 +176,5 @@ impl Setup {
 }
 
 fn on_handle(verb: &'static str) -> StepSpec {
-    StepSpec::new(CLIENT, verb).arg("handle", OwnedValue::Word(HANDLE))
+    StepSpec::new(CLIENT, verb).arg("handle", HANDLE)
 }

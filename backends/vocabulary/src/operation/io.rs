@@ -60,7 +60,7 @@ pub enum Content<'t> {
         /// Length in bytes.
         length: u32,
         /// The pattern.
-        fill: u8,
+        fill: u64,
     },
     /// These bytes.
     Bytes(&'t [u8]),
@@ -86,7 +86,7 @@ impl Content<'_> {
             Content::Fill { length, fill } => {
                 let start = out.len();
                 out.resize(start + *length as usize, 0);
-                let _ = (fill, offset); // FILL
+                replay_ir::fill::fill_into(*fill, offset, &mut out[start..]);
             }
             Content::Bytes(bytes) => out.extend_from_slice(bytes),
         }
@@ -109,7 +109,7 @@ impl<'t> Write<'t> {
 
 fn content<'t>(args: &Args<impl Fn(&str) -> Option<Value<'t>>>) -> Result<Content<'t>, ArgError> {
     let length = args.int::<u32>("len")?;
-    let fill = args.int::<u8>("fill")?;
+    let fill = args.int::<u64>("fill")?;
     let bytes = args.str("data").map(str::as_bytes);
     match (length, bytes, args.bytes("bytes")) {
         (Some(length), None, None) if length <= MAX_CONTENT => Ok(Content::Fill {

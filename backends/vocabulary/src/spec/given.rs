@@ -34,7 +34,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             optional(
                 "fill",
                 ArgKind::Int,
-                "The fill pattern of its content, 0..=255. Default 0: zeros, not written.",
+                "The fill pattern of its content. Default 0: zeros, not written.",
             ),
             optional(
                 "data",

@@ -46,7 +46,7 @@ pub(super) const WRITE: VerbSpec = VerbSpec {
         optional(
             "fill",
             ArgKind::Int,
-            "The pattern, 0..=255; 0 (default) is zeros.",
+            "The pattern; 0 (default) is zeros.",
         ),
         optional("data", ArgKind::Text, "The content as UTF-8."),
         optional("bytes", ArgKind::Bytes, "The content as it is."),
