@@ -1,1 +1,167 @@
 //! `native`: our own SMB2/3 client over `smb-wire` and tokio.
+//!
+//! It can say everything that a trace can, exactly as the trace says it, and it believes nothing that a server says:
+//! signatures are verified, message ids are matched, and what does not fit ends the connection as a violation.
+//!
+//! A connection is one task ([`pump`]) and a few kilobytes. Requests go to the socket from [`Connection::submit`]
+//! itself, so an operation costs one write, one read and no channel.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`login`], [`negotiate`], [`auth`] | set a connection up |
+//! | [`connection`], [`receive`], [`breaks`], [`close`] | clients, answers, breaks, the end |
+//! | [`transport`], [`compose`], [`credits`], [`pending`], [`opens`], [`secure`] | the state of an established connection |
+//! | [`pump`], [`frame`] | bytes |
+//! | [`request`] | an operation as a message |
+
+mod auth;
+mod breaks;
+mod close;
+mod compose;
+mod connection;
+mod credits;
+mod frame;
+mod login;
+mod negotiate;
+mod opens;
+mod pending;
+mod pump;
+mod receive;
+mod request;
+mod secure;
+mod transport;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use replay_engine::{
+    Backend, Capabilities, ClientContext, CloseError, Connection, Op, Unsupported,
+};
+use replay_ir::{Mode, Role, Step, StepId, Trace};
+use smb_vocabulary::{BreakAction, ClientSettings, Mechanism, Operation, VOCABULARY};
+
+use connection::Shared;
+
+/// The backend.
+pub struct Native {
+    capabilities: Capabilities,
+}
+
+impl Native {
+    /// The backend. It holds no state of its own.
+    pub fn new() -> Self {
+        let sent = |role| matches!(role, Role::Operation | Role::Connect | Role::OnBreak);
+        let verbs = VOCABULARY.verbs.iter().filter(|verb| sent(verb.role));
+        Self {
+            capabilities: Capabilities {
+                mode: Mode::Breaks,
+                verbs: verbs.map(|verb| verb.name).collect(),
+                limits: vec![
+                    ("auth=kerberos", "it logs in by NTLM"),
+                    ("on-break", "every break is acknowledged at once, to the level that the server asks for"),
+                ],
+            },
+        }
+    }
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Backend for Native {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn missing(&self, trace: &Trace) -> Vec<Unsupported> {
+        let clients = trace.clients().iter().filter_map(|client| {
+            let settings = ClientSettings::decode(client).ok()?;
+            let kerberos = settings.mechanism == Some(Mechanism::Kerberos);
+            let what = format!("client {} auth=kerberos", client.name());
+            kerberos.then_some(Unsupported { step: None, what })
+        });
+        let steps = trace.steps().filter_map(|step| {
+            let what = missing_in(&step)?;
+            Some(Unsupported { step: Some(step.id()), what })
+        });
+        clients.chain(steps).collect()
+    }
+
+    fn client(&self, context: ClientContext) -> Box<dyn Connection> {
+        let name = context.trace.client(context.client).name().to_owned();
+        Box::new(Client { shared: Arc::new(Shared::new(context)), lane: 0, name })
+    }
+}
+
+/// What a step needs that is not there.
+fn missing_in(step: &Step<'_>) -> Option<String> {
+    let verb = step.verb().name;
+    match Operation::decode(step).ok()? {
+        Operation::OnBreak { action: BreakAction::Acknowledge, level: None, .. } => None,
+        Operation::OnBreak { .. } => Some("on-break with another answer than `ack`".to_owned()),
+        operation => {
+            let single = request::is_request(&operation);
+            let in_compound = !single && (step.compounded() || precedes_compound(step));
+            in_compound.then(|| format!("{verb} in a compound"))
+        }
+    }
+}
+
+/// True when its client's next step is compounded with it.
+fn precedes_compound(step: &Step<'_>) -> bool {
+    let trace = step.trace();
+    let later = (step.id().0 + 1..).map(StepId).take(trace.len() - 1 - step.id().0 as usize);
+    let next = later.map(|id| trace.step(id)).find(|next| next.client() == step.client());
+    next.is_some_and(|next| next.compounded())
+}
+
+/// A client: the owner of a connection, or a lane on another's.
+struct Client {
+    shared: Arc<Shared>,
+    lane: u16,
+    name: String,
+}
+
+#[async_trait]
+impl Connection for Client {
+    fn submit(&mut self, ops: &[Op]) {
+        self.shared.submit(self.lane, ops);
+    }
+
+    fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported> {
+        let name = context.trace.client(context.client).name().to_owned();
+        match self.shared.add_lane(context.events) {
+            Some(lane) => Ok(Box::new(Client { shared: self.shared.clone(), lane, name })),
+            None => Err(Unsupported {
+                step: None,
+                what: format!("client {name}: more than 65536 clients on one connection"),
+            }),
+        }
+    }
+
+    async fn close(self: Box<Self>) -> Result<(), CloseError> {
+        if self.lane != 0 {
+            close::lane(&self.shared, self.lane);
+            return Ok(());
+        }
+        let closed = close::connection(&self.shared).await;
+        closed.map_err(|reason| CloseError { client: self.name, reason })
+    }
+}
+
+/// Bytes that nobody can guess.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // Without a source of randomness nothing on this machine can run; a GUID of zeros would only hide it.
+    #[allow(clippy::expect_used)]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,131 @@
+//! The orderly end of a connection: handles, tree, session, transport, each awaited, all within a few seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use replay_engine::Outcome;
+use smb_wire::messages::{CloseRequest, LogoffRequest, TreeDisconnectRequest};
+use smb_wire::{CloseFlags, Request};
+use tokio::time::timeout;
+
+use super::connection::{End, Phase, Shared, State};
+use super::pending::Waiter;
+use super::transport::{Item, SendError};
+
+/// The longest that an orderly end may take.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// What is reported for operations that were under way.
+const CLOSED: &str = "the client was closed";
+
+/// Ends the connection; the error says what the server did not do.
+pub(super) async fn connection(shared: &Arc<Shared>) -> Result<(), String> {
+    let ended = timeout(LIMIT, in_order(shared)).await;
+    let mut state = shared.lock();
+    shared.end(&mut state, End::Lost(CLOSED.to_owned()), false);
+    ended.unwrap_or_else(|_| Err(format!("the server did not answer within {} s", LIMIT.as_secs())))
+}
+
+/// Ends a client that shares another's connection: what it has in flight is reported lost, the connection stays.
+pub(super) fn lane(shared: &Shared, lane: u16) {
+    shared.lock().abandon(Some(lane));
+}
+
+async fn in_order(shared: &Shared) -> Result<(), String> {
+    if !shared.lock().abandon(None) {
+        return Ok(());
+    }
+    let handles = |state: &mut State| {
+        let close = |file_id| {
+            Request::Close(CloseRequest { flags: CloseFlags::empty(), file_id })
+        };
+        state.opens.file_ids().map(close).collect()
+    };
+    let tree = |state: &mut State| {
+        let connected = state.transport().is_some_and(|transport| transport.tree.id != 0);
+        connected.then_some(Request::TreeDisconnect(TreeDisconnectRequest)).into_iter().collect()
+    };
+    let session = |state: &mut State| {
+        let logged_in = state.transport().is_some_and(|transport| transport.session.id != 0);
+        logged_in.then_some(Request::Logoff(LogoffRequest)).into_iter().collect()
+    };
+    exchange(shared, &handles).await?;
+    exchange(shared, &tree).await?;
+    exchange(shared, &session).await
+}
+
+/// Sends what `requests` asks for, as far as the credits go at a time, until everything has its answer.
+async fn exchange(
+    shared: &Shared,
+    requests: &(dyn Fn(&mut State) -> Vec<Request> + Sync),
+) -> Result<(), String> {
+    let mut waiting = requests(&mut shared.lock());
+    waiting.reverse();
+    loop {
+        let settled = shared.settled.notified();
+        tokio::pin!(settled);
+        // Registered before the look at what is in flight, so that an answer in between is not missed.
+        settled.as_mut().enable();
+        {
+            let mut state = shared.lock();
+            let Phase::Up(transport) = &mut state.phase else {
+                return Err("the connection was lost while it was being closed".to_owned());
+            };
+            while let Some(body) = waiting.pop() {
+                match transport.send(&[Item::own(body.clone())]) {
+                    Ok(()) => {}
+                    Err(SendError::Credits { .. }) if !transport.pending.is_empty() => {
+                        waiting.push(body);
+                        break;
+                    }
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            if waiting.is_empty() && transport.pending.is_empty() {
+                return Ok(());
+            }
+        }
+        settled.await;
+    }
+}
+
+impl State {
+    /// Reports the operations of one client, or of all, as lost, and asks the server to cancel those that wait there.
+    /// False when there is no connection.
+    fn abandon(&mut self, only: Option<u16>) -> bool {
+        let lost = || Outcome::Lost(CLOSED.to_owned());
+        let concerns = |lane: u16| only.is_none_or(|only| only == lane);
+        let transport = match &mut self.phase {
+            Phase::Up(transport) => transport,
+            Phase::Connecting { waiters, .. } => {
+                for (lane, op) in waiters.extract_if(.., |(lane, _)| concerns(*lane)) {
+                    self.lanes[usize::from(lane)].done(op, lost());
+                }
+                return false;
+            }
+            Phase::Down(_) => return false,
+        };
+        let mut blocked = Vec::new();
+        for pending in transport.pending.iter_mut() {
+            if let Waiter::Op { lane, op } = pending.waiter
+                && concerns(lane)
+            {
+                pending.waiter = Waiter::Nobody;
+                self.lanes[usize::from(lane)].done(op, lost());
+                blocked.extend(pending.async_id.map(|_| *pending));
+            }
+        }
+        transport.queue.retain(|(lane, ops)| {
+            if concerns(*lane) {
+                ops.iter().for_each(|op| self.lanes[usize::from(*lane)].done(*op, lost()));
+            }
+            !concerns(*lane)
+        });
+        for pending in blocked {
+            if let Err(error) = transport.cancel(pending) {
+                tracing::debug!(%error, "a request that waits could not be cancelled");
+            }
+        }
+        true
+    }
+}

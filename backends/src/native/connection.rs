@@ -1,0 +1,401 @@
+//! A connection and the clients on it: what is submitted becomes requests, what is received becomes reports.
+//!
+//! All clients (lanes) of a connection share one [`Shared`] behind a lock that is held for a request or a response at a
+//! time. Setting the connection up is [`login`](super::login)'s part, moving its bytes [`pump`](super::pump)'s, ending
+//! it in good order [`close`](super::close)'s.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use replay_engine::{ClientContext, Events, Op, Outcome};
+use replay_ir::StepId;
+use smb_vocabulary::{Operation, answer};
+use smb_wire::{FileId, Guid};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::opens::Opens;
+use super::pending::Waiter;
+use super::request::{self, Scope};
+use super::transport::{Item, SendError, Transport};
+use super::{login, pump};
+
+/// A connection with all that belongs to it.
+pub(super) struct Shared {
+    /// What the client that owns it was given.
+    pub(super) context: ClientContext,
+    /// ClientGuid.
+    pub(super) client_guid: Guid,
+    /// Something has settled that [`close`](super::close) may wait for.
+    pub(super) settled: Notify,
+    state: Mutex<State>,
+}
+
+/// What changes.
+pub(super) struct State {
+    /// The clients on the connection; the first is its owner.
+    pub(super) lanes: Vec<Events>,
+    /// Where it stands.
+    pub(super) phase: Phase,
+    /// What is open on it.
+    pub(super) opens: Opens,
+    /// Counts the connections made, so that what is left of an earlier one is known as such.
+    pub(super) generation: u32,
+}
+
+/// Where a connection stands.
+pub(super) enum Phase {
+    /// Not connected, and why.
+    Down(String),
+    /// Being set up.
+    Connecting {
+        /// Who waits for it.
+        waiters: Vec<(u16, Op)>,
+        /// Ends the attempt.
+        attempt: AbortHandle,
+    },
+    /// Established.
+    Up(Box<Transport>),
+}
+
+/// How a connection came to its end.
+pub(super) enum End {
+    /// The server closed it, or the network did.
+    Lost(String),
+    /// The server broke the protocol. The text belongs to the request with this message id, or to all in flight.
+    Violation(Option<u64>, String),
+}
+
+/// One operation on its way to the wire.
+struct Member<'t> {
+    op: Op,
+    operation: Operation<'t>,
+    /// The step that opened the handle which it uses.
+    opened_by: Option<StepId>,
+}
+
+impl Shared {
+    /// A connection that is not set up, with its owner as its only client.
+    pub(super) fn new(context: ClientContext) -> Self {
+        let state = State {
+            lanes: vec![context.events.clone()],
+            phase: Phase::Down("it has not connected".to_owned()),
+            opens: Opens::default(),
+            generation: 0,
+        };
+        Self {
+            context,
+            client_guid: Guid(super::random()),
+            settled: Notify::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Nothing that is done under the lock can panic half-way in a way that matters more than the panic itself.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A further client on the connection; the index of its lane.
+    pub(super) fn add_lane(&self, events: Events) -> Option<u16> {
+        let mut state = self.lock();
+        let lane = u16::try_from(state.lanes.len()).ok()?;
+        state.lanes.push(events);
+        Some(lane)
+    }
+
+    /// Starts what a client submits.
+    pub(super) fn submit(self: &Arc<Self>, lane: u16, ops: &[Op]) {
+        let mut state = self.lock();
+        match self.members(ops) {
+            Err(reason) => state.fail(lane, ops, &Outcome::Broken(reason)),
+            Ok(members) => match &members[..] {
+                [member] => self.submit_one(&mut state, lane, member),
+                members => self.send(&mut state, lane, members),
+            },
+        }
+    }
+
+    fn members(&self, ops: &[Op]) -> Result<Vec<Member<'_>>, String> {
+        let member = |op: &Op| {
+            let (operation, opened_by) = match *op {
+                Op::Connect => (Operation::Connect, None),
+                Op::RoundTrip => (Operation::Echo, None),
+                Op::Step(id) => {
+                    let step = self.context.trace.step(id);
+                    let operation = Operation::decode(&step).map_err(|error| error.to_string())?;
+                    (operation, step.opened_by())
+                }
+            };
+            Ok(Member { op: *op, operation, opened_by })
+        };
+        ops.iter().map(member).collect()
+    }
+
+    fn submit_one(self: &Arc<Self>, state: &mut State, lane: u16, member: &Member<'_>) {
+        match &member.operation {
+            Operation::Connect => self.connect(state, lane, member.op),
+            Operation::Disconnect => {
+                self.end(state, End::Lost("the trace disconnected it".to_owned()), false);
+                state.lanes[usize::from(lane)].done(member.op, answered(0));
+            }
+            Operation::Cancel { step } => {
+                let cancelled = state.cancel(Op::Step(*step));
+                match cancelled {
+                    Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),
+                    Err(error) => self.failed(state, lane, &[member.op], error),
+                }
+            }
+            _ => self.send(state, lane, std::slice::from_ref(member)),
+        }
+    }
+
+    /// Connects, or waits with others who want the same.
+    fn connect(self: &Arc<Self>, state: &mut State, lane: u16, op: Op) {
+        let events = &state.lanes[usize::from(lane)];
+        match &mut state.phase {
+            Phase::Connecting { waiters, .. } => waiters.push((lane, op)),
+            Phase::Up(_) if lane != 0 => events.done(op, answered(0)),
+            Phase::Up(_) => {
+                let reason = "the client is connected already; `disconnect` comes first";
+                events.done(op, Outcome::Broken(reason.to_owned()));
+            }
+            Phase::Down(_) => {
+                state.generation += 1;
+                let attempt = tokio::spawn(login::run(self.clone(), state.generation));
+                let attempt = attempt.abort_handle();
+                state.phase = Phase::Connecting { waiters: vec![(lane, op)], attempt };
+            }
+        }
+    }
+
+    /// The attempt to connect has ended.
+    pub(super) fn connected(self: &Arc<Self>, generation: u32, result: Result<login::Connected, Outcome>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if state.generation != generation {
+            return;
+        }
+        let Phase::Connecting { waiters, .. } = &mut state.phase else { return };
+        let waiters = std::mem::take(waiters);
+        let outcome = match result {
+            Ok(connected) => {
+                let mut transport = connected.transport;
+                let task = tokio::spawn(pump::run(self.clone(), generation, connected.reader));
+                transport.set_pump(task.abort_handle());
+                state.phase = Phase::Up(transport);
+                Outcome::Answered(connected.answer)
+            }
+            Err(outcome) => {
+                state.phase = Phase::Down("it could not connect".to_owned());
+                outcome
+            }
+        };
+        for (lane, op) in waiters {
+            state.lanes[usize::from(lane)].done(op, outcome.clone());
+        }
+    }
+
+    /// Sends the members of a frame, or lets them wait for credits.
+    fn send(&self, state: &mut State, lane: u16, members: &[Member<'_>]) {
+        let ops = || members.iter().map(|member| member.op).collect::<Vec<_>>();
+        if let Phase::Up(transport) = &mut state.phase
+            && !transport.queue.is_empty()
+        {
+            transport.queue.push_back((lane, ops()));
+            return;
+        }
+        match self.try_send(state, lane, members) {
+            Ok(()) => {}
+            Err(SendError::Credits { .. }) if state.is_busy() => {
+                if let Phase::Up(transport) = &mut state.phase {
+                    transport.queue.push_back((lane, ops()));
+                }
+            }
+            Err(error) => self.failed(state, lane, &ops(), error),
+        }
+    }
+
+    fn try_send(&self, state: &mut State, lane: u16, members: &[Member<'_>]) -> Result<(), SendError> {
+        let State { phase, opens, .. } = state;
+        let transport = match phase {
+            Phase::Up(transport) => transport,
+            Phase::Connecting { .. } => return Err(SendError::Down("it is connecting".to_owned())),
+            Phase::Down(why) => return Err(SendError::Down(why.clone())),
+        };
+        let target = &self.context.target;
+        let scope = Scope {
+            host: &target.host,
+            root: &target.root,
+            dialect: transport.negotiated.dialect,
+        };
+        let mut items = Vec::with_capacity(members.len());
+        let mut before: Option<&Member<'_>> = None;
+        for member in members {
+            let related = before.is_some_and(|before| member.is_related_to(before));
+            let file_id = match (related, member.opened_by) {
+                (true, _) => FileId::RELATED,
+                (false, None) => FileId::default(),
+                (false, Some(step)) => opens.file_id(step).ok_or_else(|| {
+                    let handle = request::handle(&member.operation).unwrap_or_default();
+                    SendError::Impossible(format!("handle `{handle}` is not open"))
+                })?,
+            };
+            let body = request::body(&member.operation, file_id, &scope).map_err(SendError::Impossible)?;
+            items.push(Item {
+                payload: request::payload(&member.operation),
+                related,
+                waiter: Waiter::Op { lane, op: member.op },
+                sign: false,
+                closes: member.opened_by.filter(|_| matches!(member.operation, Operation::Close { .. })),
+                body,
+            });
+            before = Some(member);
+        }
+        transport.send(&items)?;
+        for member in members {
+            if let (Operation::Create(create), Op::Step(step)) = (&member.operation, member.op)
+                && let Some(lease) = create.lease
+            {
+                opens.lease_asked(step, lease.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// What could not be sent is reported.
+    fn failed(&self, state: &mut State, lane: u16, ops: &[Op], error: SendError) {
+        let reason = error.to_string();
+        match error {
+            SendError::Impossible(_) => state.fail(lane, ops, &Outcome::Broken(reason)),
+            SendError::Down(_) => state.fail(lane, ops, &Outcome::Lost(reason)),
+            SendError::Credits { .. } => state.fail(lane, ops, &Outcome::Violation(reason)),
+            SendError::Io(_) => {
+                state.fail(lane, ops, &Outcome::Lost(reason.clone()));
+                self.end(state, End::Lost(reason), true);
+            }
+        }
+    }
+
+    /// Sends what waited for credits, as far as they go now.
+    pub(super) fn send_queued(&self, state: &mut State) {
+        loop {
+            let Phase::Up(transport) = &mut state.phase else { return };
+            let Some((lane, ops)) = transport.queue.pop_front() else { return };
+            let sent = match self.members(&ops) {
+                Ok(members) => self.try_send(state, lane, &members),
+                Err(reason) => Err(SendError::Impossible(reason)),
+            };
+            match sent {
+                Ok(()) => {}
+                Err(SendError::Credits { .. }) if state.is_busy() => {
+                    if let Phase::Up(transport) = &mut state.phase {
+                        transport.queue.push_front((lane, ops));
+                    }
+                    return;
+                }
+                Err(error) => self.failed(state, lane, &ops, error),
+            }
+        }
+    }
+
+    /// Ends the connection of `generation`, if it is still there.
+    pub(super) fn end_of(&self, generation: u32, end: End) {
+        let mut state = self.lock();
+        if state.generation == generation && matches!(state.phase, Phase::Up(_)) {
+            self.end(&mut state, end, true);
+        }
+    }
+
+    /// Ends the connection without a word, and reports it to whoever has something in flight and, if `tell`, to all.
+    pub(super) fn end(&self, state: &mut State, end: End, tell: bool) {
+        let (why, culprit, violation) = match end {
+            End::Lost(why) => (why, None, false),
+            End::Violation(culprit, why) => (why, culprit, true),
+        };
+        state.opens.clear();
+        match std::mem::replace(&mut state.phase, Phase::Down(why.clone())) {
+            Phase::Down(_) => return,
+            Phase::Connecting { waiters, attempt } => {
+                attempt.abort();
+                for (lane, op) in waiters {
+                    state.lanes[usize::from(lane)].done(op, Outcome::Lost(why.clone()));
+                }
+            }
+            Phase::Up(mut transport) => {
+                let guilty = culprit.and_then(|id| transport.pending.remove(id));
+                if let Some(Waiter::Op { lane, op }) = guilty.map(|pending| pending.waiter) {
+                    state.lanes[usize::from(lane)].done(op, Outcome::Violation(why.clone()));
+                }
+                for (lane, op) in transport.take_operations() {
+                    let outcome = match violation && guilty.is_none() {
+                        true => Outcome::Violation(why.clone()),
+                        false => Outcome::Lost(why.clone()),
+                    };
+                    state.lanes[usize::from(lane)].done(op, outcome);
+                }
+                transport.end();
+            }
+        }
+        if tell {
+            tracing::debug!(client = self.context.client.0, why, "connection ended");
+            state.lanes.iter().for_each(|events| events.lost(&why));
+        }
+        self.settled.notify_waiters();
+    }
+}
+
+impl Member<'_> {
+    /// True when this one works on the open that `before` makes or uses: then it is sent as related to it
+    /// (MS-SMB2 3.2.4.1.4).
+    fn is_related_to(&self, before: &Member<'_>) -> bool {
+        let subject = match (&before.operation, before.op) {
+            (Operation::Create(_), Op::Step(step)) => Some(step),
+            _ => before.opened_by,
+        };
+        self.opened_by.is_some() && self.opened_by == subject
+    }
+}
+
+impl State {
+    /// The established connection.
+    pub(super) fn transport(&mut self) -> Option<&mut Transport> {
+        match &mut self.phase {
+            Phase::Up(transport) => Some(transport),
+            _ => None,
+        }
+    }
+
+    /// True when something is in flight, so that credits may still come.
+    fn is_busy(&mut self) -> bool {
+        self.transport().is_some_and(|transport| !transport.pending.is_empty())
+    }
+
+    fn fail(&self, lane: u16, ops: &[Op], outcome: &Outcome) {
+        let events = &self.lanes[usize::from(lane)];
+        ops.iter().for_each(|op| events.done(*op, outcome.clone()));
+    }
+
+    /// Asks the server to cancel `op`, if it is in flight.
+    fn cancel(&mut self, op: Op) -> Result<(), SendError> {
+        match &mut self.phase {
+            Phase::Up(transport) => match transport.pending.find(op).copied() {
+                Some(pending) => transport.cancel(pending),
+                None => Ok(()),
+            },
+            Phase::Connecting { .. } => Ok(()),
+            Phase::Down(why) => Err(SendError::Down(why.clone())),
+        }
+    }
+
+    /// Reports the end of an operation.
+    pub(super) fn report(&self, at: Instant, waiter: Waiter, outcome: Outcome) {
+        if let Waiter::Op { lane, op } = waiter {
+            self.lanes[usize::from(lane)].done_at(at, op, outcome);
+        }
+    }
+}
+
+fn answered(status: u32) -> Outcome {
+    Outcome::Answered(answer::status(status))
+}

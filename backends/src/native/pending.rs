@@ -1,0 +1,123 @@
+//! The requests of a connection that have no final answer yet, by message id.
+
+use replay_engine::Op;
+use replay_ir::StepId;
+use smb_wire::{Command, FileInfoClass, FsInfoClass, InfoType, Request};
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// An operation of a client on the connection.
+    Op {
+        /// The client, as an index into the connection's lanes.
+        lane: u16,
+        /// What it submitted.
+        op: Op,
+    },
+    /// Nobody: the connection asked on its own account (an acknowledgement, an orderly end), or the operation has been
+    /// reported lost already.
+    Nobody,
+}
+
+/// How an answer is to be read, where its message does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// As its message says.
+    Plain,
+    /// Directory entries of this class.
+    Directory(FileInfoClass),
+    /// File information of this class.
+    File(FileInfoClass),
+    /// File system information of this class.
+    FileSystem(FsInfoClass),
+}
+
+impl Content {
+    /// What the answer to `request` holds.
+    pub(super) fn of(request: &Request) -> Self {
+        match request {
+            Request::QueryDirectory(query) => Self::Directory(query.file_information_class),
+            Request::QueryInfo(query) => match query.info_type {
+                InfoType::FILE => Self::File(FileInfoClass(query.file_info_class)),
+                InfoType::FILESYSTEM => Self::FileSystem(FsInfoClass(query.file_info_class)),
+                _ => Self::Plain,
+            },
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// One request in flight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pending {
+    /// MessageId.
+    pub(super) message_id: u64,
+    /// AsyncId, once an interim answer has told it.
+    pub(super) async_id: Option<u64>,
+    /// What was asked.
+    pub(super) command: Command,
+    /// How the answer is to be read.
+    pub(super) content: Content,
+    /// Who asked.
+    pub(super) waiter: Waiter,
+    /// The step whose handle ends with the answer.
+    pub(super) closes: Option<StepId>,
+    /// The request was signed, so the answer must be (MS-SMB2 3.3.4.1.1).
+    pub(super) signed: bool,
+    /// The request was encrypted, so the answer must be.
+    pub(super) encrypted: bool,
+}
+
+/// All requests in flight; they are few, and their ids only grow.
+#[derive(Debug, Default)]
+pub(super) struct PendingTable {
+    by_id: Vec<Pending>,
+}
+
+impl PendingTable {
+    /// A request was sent. Ids are added in ascending order.
+    pub(super) fn add(&mut self, pending: Pending) {
+        debug_assert!(self.by_id.last().is_none_or(|last| last.message_id < pending.message_id));
+        self.by_id.push(pending);
+    }
+
+    /// The request with this id.
+    pub(super) fn get(&mut self, message_id: u64) -> Option<&mut Pending> {
+        let index = self.index(message_id)?;
+        self.by_id.get_mut(index)
+    }
+
+    /// The request with this id has its final answer.
+    pub(super) fn remove(&mut self, message_id: u64) -> Option<Pending> {
+        self.index(message_id).map(|index| self.by_id.remove(index))
+    }
+
+    /// The request for this operation, whoever submitted it.
+    pub(super) fn find(&self, wanted: Op) -> Option<&Pending> {
+        self.by_id.iter().find(|pending| matches!(pending.waiter, Waiter::Op { op, .. } if op == wanted))
+    }
+
+    /// All of them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.by_id.iter_mut()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Forgets what was added since there were `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.by_id.truncate(len);
+    }
+
+    /// True when every request has its final answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    fn index(&self, message_id: u64) -> Option<usize> {
+        self.by_id.binary_search_by_key(&message_id, |pending| pending.message_id).ok()
+    }
+}

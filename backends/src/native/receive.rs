@@ -1,0 +1,250 @@
+//! What is received: checked, matched with what was asked, and reported.
+//!
+//! Everything here is decided by bytes that a server sends, which may be hostile: what does not fit is a violation that
+//! ends the connection, never a panic and never a guess.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use replay_engine::{Op, Outcome};
+use replay_ir::Answer;
+use smb_vocabulary::answer;
+use smb_wire::{Command, FrameKind, Header, Response, ntstatus, split_compound};
+
+use super::breaks;
+use super::connection::{End, Shared, State};
+use super::pending::{Content, Pending, Waiter};
+use super::transport::{Transport, Tree};
+
+/// STATUS_USER_SESSION_DELETED.
+const USER_SESSION_DELETED: u32 = 0xC000_0203;
+
+/// STATUS_NETWORK_SESSION_EXPIRED.
+const NETWORK_SESSION_EXPIRED: u32 = 0xC000_035C;
+
+/// What broke the protocol: the request that it is about, if that is known, and how.
+pub(super) struct Violation {
+    pub(super) message_id: Option<u64>,
+    pub(super) reason: String,
+}
+
+impl Violation {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { message_id: None, reason: reason.into() }
+    }
+
+    fn about(message_id: u64, reason: impl Into<String>) -> Self {
+        Self { message_id: Some(message_id), reason: reason.into() }
+    }
+}
+
+impl Shared {
+    /// Takes one frame of the connection of `generation`; false when the connection has ended.
+    pub(super) fn receive(&self, generation: u32, frame: &[u8]) -> bool {
+        let at = Instant::now();
+        let mut state = self.lock();
+        if state.generation != generation {
+            return false;
+        }
+        if let Err(violation) = state.frame(frame, at) {
+            let end = End::Violation(violation.message_id, violation.reason);
+            self.end(&mut state, end, true);
+            return false;
+        }
+        self.send_queued(&mut state);
+        if state.transport().is_some_and(|transport| transport.pending.is_empty()) {
+            self.settled.notify_waiters();
+        }
+        true
+    }
+}
+
+/// What a message is to its request.
+pub(super) enum Accepted {
+    /// An interim answer; true for the first.
+    Interim(Pending, bool),
+    /// The final answer; the request is not in flight any more.
+    Final(Pending, Response),
+}
+
+impl State {
+    fn frame(&mut self, frame: &[u8], at: Instant) -> Result<(), Violation> {
+        let Some(transport) = self.transport() else { return Ok(()) };
+        let (frame, encrypted) = transport.open(frame).map_err(Violation::new)?;
+        for message in split_compound(&frame) {
+            let (header, message) = message.map_err(|error| Violation::new(error.to_string()))?;
+            if header.message_id == Header::UNSOLICITED && header.is_response() {
+                breaks::receive(self, message)?;
+            } else {
+                self.message(&header, message, encrypted, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        header: &Header,
+        message: &[u8],
+        encrypted: bool,
+        at: Instant,
+    ) -> Result<(), Violation> {
+        let Some(transport) = self.transport() else { return Ok(()) };
+        match transport.accept(header, message, encrypted)? {
+            Accepted::Interim(pending, first) => {
+                if let (true, Waiter::Op { lane, op }) = (first, pending.waiter) {
+                    self.lanes[usize::from(lane)].interim(op, answer::status(header.status));
+                }
+            }
+            Accepted::Final(pending, response) => {
+                self.effects(&pending, header, &response);
+                let answer = answer(header, pending.content, response);
+                if let Err(reason) = &answer {
+                    self.report(at, pending.waiter, Outcome::Violation(reason.clone()));
+                }
+                let answer = answer.map_err(Violation::new)?;
+                self.report(at, pending.waiter, Outcome::Answered(answer));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a final answer changes.
+    fn effects(&mut self, pending: &Pending, header: &Header, response: &Response) {
+        let succeeded = header.status == ntstatus::SUCCESS;
+        let step = match pending.waiter {
+            Waiter::Op { op: Op::Step(step), .. } => Some(step),
+            _ => None,
+        };
+        match (response, step) {
+            (Response::Create(create), Some(step)) if succeeded => {
+                self.opens.opened(step, create.file_id, create.oplock_level);
+            }
+            (Response::TreeConnect(tree), _) if succeeded => {
+                let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
+                if let Some(transport) = self.transport() {
+                    transport.tree = tree;
+                }
+            }
+            (Response::TreeDisconnect(_) | Response::Logoff(_), _) if succeeded => {
+                self.opens.clear();
+            }
+            _ => {}
+        }
+        if let (Command::CLOSE, Some(opened_by)) = (pending.command, pending.closes) {
+            self.opens.closed(opened_by);
+        }
+    }
+}
+
+impl Transport {
+    /// The messages of a frame, decrypted if need be, and whether they were.
+    pub(super) fn open<'a>(&mut self, frame: &'a [u8]) -> Result<(Cow<'a, [u8]>, bool), String> {
+        match FrameKind::of(frame) {
+            Some(FrameKind::Plain) => Ok((frame.into(), false)),
+            Some(FrameKind::Encrypted) => {
+                let plain = self.security.decrypt(self.session.id, frame)?;
+                Ok((plain.into(), true))
+            }
+            Some(FrameKind::Compressed) => {
+                Err("a compressed frame, although no compression was negotiated".to_owned())
+            }
+            Some(FrameKind::Smb1) => Err("a message of SMB1".to_owned()),
+            None => Err("a frame that is none of SMB".to_owned()),
+        }
+    }
+
+    /// Matches a message with the request that it answers, and checks that it may answer it.
+    pub(super) fn accept(
+        &mut self,
+        header: &Header,
+        message: &[u8],
+        encrypted: bool,
+    ) -> Result<Accepted, Violation> {
+        let (id, command) = (header.message_id, header.command);
+        if !header.is_response() {
+            return Err(Violation::new(format!("a {command} request from the server")));
+        }
+        let Some(pending) = self.pending.get(id) else {
+            let reason = format!("an answer to {command} with message id {id}, which is not in flight");
+            return Err(Violation::new(reason));
+        };
+        if command != pending.command {
+            let reason = format!("an answer to {command} for a {} request", pending.command);
+            return Err(Violation::about(id, reason));
+        }
+        if header.is_interim() {
+            let first = pending.async_id.is_none();
+            pending.async_id = header.async_id();
+            let pending = *pending;
+            self.credits.grant(header.credits);
+            return Ok(Accepted::Interim(pending, first));
+        }
+        let pending = *pending;
+        self.check_protection(&pending, header, message, encrypted)
+            .map_err(|reason| Violation::about(id, reason))?;
+        let response = Response::decode(message)
+            .map_err(|error| Violation::about(id, error.to_string()))?;
+        self.pending.remove(id);
+        self.credits.grant(header.credits);
+        Ok(Accepted::Final(pending, response))
+    }
+
+    /// Whether an answer is protected as its request demands (MS-SMB2 3.2.5.1.1, 3.2.5.1.3); the error says how not.
+    fn check_protection(
+        &self,
+        pending: &Pending,
+        header: &Header,
+        message: &[u8],
+        encrypted: bool,
+    ) -> Result<(), String> {
+        // A server that has no such session any more has no key either.
+        let session_gone = matches!(
+            header.status,
+            USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
+        );
+        let unknown = self.session.id == 0;
+        if !unknown && header.session_id != self.session.id && !(session_gone && header.session_id == 0) {
+            let (got, ours) = (header.session_id, self.session.id);
+            return Err(format!("an answer of session {got:#x} instead of {ours:#x}"));
+        }
+        match (encrypted, pending.encrypted) {
+            (true, _) => return Ok(()),
+            (false, true) if !session_gone => {
+                return Err("the answer to an encrypted request is not encrypted".to_owned());
+            }
+            _ => {}
+        }
+        match header.is_signed() {
+            true => self.security.verify(message),
+            false if pending.signed && !session_gone => {
+                Err("the answer to a signed request is not signed".to_owned())
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// The answer in the words of the vocabulary; the error says what of its content cannot be read.
+fn answer(header: &Header, content: Content, response: Response) -> Result<Answer, String> {
+    let status = header.status;
+    let read = match (response, content) {
+        (Response::QueryDirectory(response), Content::Directory(class)) => {
+            answer::query_directory(class, &response.buffer)
+        }
+        (Response::QueryInfo(response), Content::File(class)) => {
+            answer::query_info(class, status, &response.buffer)
+        }
+        (Response::QueryInfo(response), Content::FileSystem(class)) => {
+            answer::query_fs(class, status, &response.buffer)
+        }
+        (Response::Create(response), _) => Ok(answer::create(&response)),
+        (Response::Close(response), _) => Ok(answer::close(&response)),
+        (Response::Read(response), _) => Ok(answer::read(response)),
+        (Response::Write(response), _) => Ok(answer::write(&response)),
+        (Response::TreeConnect(response), _) => Ok(answer::tree_connect(&response)),
+        _ => Ok(answer::status(status)),
+    };
+    let answer = read.map_err(|error| error.to_string())?;
+    Ok(Answer { status, ..answer })
+}

@@ -1,0 +1,317 @@
+//! From an operation to the body of its request: every field as the step says. Header, credits, signature and the
+//! place in a compound are left to [`transport`](super::transport).
+
+use smb_vocabulary::{
+    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Operation, QueryDirectory, Read,
+    Write, paths,
+};
+use smb_wire::fscc::{
+    FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
+    FileEndOfFileInformation, FileLinkInformation, FileModeInformation, FilePositionInformation,
+    FileRenameInformation,
+};
+use smb_wire::messages::{
+    CloseRequest, CreateRequest, DurableHandleRequestV2, EchoRequest, FlushRequest, Lease, LeaseV2,
+    LockElement, LockRequest, LogoffRequest, QueryDirectoryRequest, QueryInfoRequest, ReadRequest,
+    RequestContext, SetInfoRequest, TreeConnectRequest, TreeDisconnectRequest, WriteRequest,
+};
+use smb_wire::{
+    AdditionalInformation, CloseFlags, Dialect, DurableFlags, FileId, FileInfoClass, Guid,
+    InfoType, LeaseFlags, LockFlags, QueryDirectoryFlags, ReadFlags, Request, UnicodeString, WriteFlags,
+};
+
+use super::random;
+
+/// What a request depends on beside its operation.
+pub(super) struct Scope<'a> {
+    /// The server's name in UNC paths.
+    pub(super) host: &'a str,
+    /// The directory on the share that the trace's paths are below.
+    pub(super) root: &'a str,
+    /// The negotiated dialect.
+    pub(super) dialect: Dialect,
+}
+
+/// Whether an operation is a single request, with a final answer of its own.
+pub(super) fn is_request(operation: &Operation<'_>) -> bool {
+    !matches!(
+        operation,
+        Operation::Connect
+            | Operation::Disconnect
+            | Operation::Cancel { .. }
+            | Operation::OnBreak { .. }
+            | Operation::Engine(_)
+    )
+}
+
+/// The name of the handle that an operation uses, for messages.
+pub(super) fn handle<'t>(operation: &Operation<'t>) -> Option<&'t str> {
+    match operation {
+        Operation::Close { handle, .. }
+        | Operation::Flush { handle }
+        | Operation::QueryInfo { handle, .. }
+        | Operation::QueryFs { handle, .. } => Some(handle),
+        Operation::Read(read) => Some(read.handle),
+        Operation::Write(write) => Some(write.handle),
+        Operation::Lock(lock) => Some(lock.handle),
+        Operation::QueryDirectory(query) => Some(query.handle),
+        Operation::SetInfo(set) => Some(set.handle),
+        _ => None,
+    }
+}
+
+/// The bytes of content that a request sends or asks for, which its credit charge counts (MS-SMB2 3.2.4.1.5).
+pub(super) fn payload(operation: &Operation<'_>) -> u32 {
+    match operation {
+        Operation::Read(read) => read.length,
+        Operation::Write(write) => u32::try_from(write.content.len()).unwrap_or(u32::MAX),
+        Operation::QueryDirectory(query) => query.buffer,
+        Operation::QueryInfo { buffer, .. } | Operation::QueryFs { buffer, .. } => *buffer,
+        _ => 0,
+    }
+}
+
+/// The body; `file_id` is the open of the handle that the operation uses. The error says what of the step cannot be
+/// sent.
+pub(super) fn body(
+    operation: &Operation<'_>,
+    file_id: FileId,
+    scope: &Scope<'_>,
+) -> Result<Request, String> {
+    Ok(match operation {
+        Operation::TreeConnect { share } => Request::TreeConnect(tree_connect(scope.host, share)),
+        Operation::TreeDisconnect => Request::TreeDisconnect(TreeDisconnectRequest),
+        Operation::Logoff => Request::Logoff(LogoffRequest),
+        Operation::Echo => Request::Echo(EchoRequest),
+        Operation::Create(create) => Request::Create(self::create(create, scope)?),
+        Operation::Close { postquery, .. } => {
+            let flags = if *postquery { CloseFlags::POSTQUERY_ATTRIB } else { CloseFlags::empty() };
+            Request::Close(CloseRequest { flags, file_id })
+        }
+        Operation::Read(read) => Request::Read(self::read(read, file_id)),
+        Operation::Write(write) => Request::Write(self::write(write, file_id)),
+        Operation::Flush { .. } => Request::Flush(FlushRequest { file_id }),
+        Operation::Lock(lock) => Request::Lock(self::lock(lock, file_id)),
+        Operation::QueryDirectory(query) => {
+            Request::QueryDirectory(query_directory(query, file_id))
+        }
+        Operation::QueryInfo { class, buffer, .. } => {
+            Request::QueryInfo(query_info(InfoType::FILE, class.0, *buffer, file_id))
+        }
+        Operation::QueryFs { class, buffer, .. } => {
+            Request::QueryInfo(query_info(InfoType::FILESYSTEM, class.0, *buffer, file_id))
+        }
+        Operation::SetInfo(set) => Request::SetInfo(set_info(&set.change, file_id, scope)?),
+        Operation::Connect
+        | Operation::Disconnect
+        | Operation::Cancel { .. }
+        | Operation::OnBreak { .. }
+        | Operation::Engine(_) => return Err("the step is no request of its own".to_owned()),
+    })
+}
+
+/// TREE_CONNECT to a share of the server.
+pub(super) fn tree_connect(host: &str, share: &str) -> TreeConnectRequest {
+    TreeConnectRequest { path: format!("\\\\{host}\\{share}").into(), ..Default::default() }
+}
+
+fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {
+    let name = match create.raw_path {
+        true => create.path.to_owned(),
+        false => paths::to_wire(scope.root, create.path).map_err(|error| error.to_string())?,
+    };
+    Ok(CreateRequest {
+        requested_oplock_level: create.oplock,
+        impersonation_level: create.impersonation,
+        desired_access: create.access,
+        file_attributes: create.attributes,
+        share_access: create.share,
+        create_disposition: create.disposition,
+        create_options: create.options,
+        name: name.into(),
+        create_contexts: create_contexts(create, scope.dialect),
+        ..Default::default()
+    })
+}
+
+fn create_contexts(create: &Create<'_>, dialect: Dialect) -> Vec<RequestContext> {
+    let contexts = [
+        create.durable.map(durable),
+        create.query_maximal_access.then_some(RequestContext::QueryMaximalAccess(None)),
+        create.allocation.map(RequestContext::AllocationSize),
+        create.timewarp.map(RequestContext::TimewarpToken),
+        create.query_on_disk_id.then_some(RequestContext::QueryOnDiskId),
+        create.lease.map(|request| lease(&request, dialect)),
+    ];
+    contexts.into_iter().flatten().collect()
+}
+
+fn durable(durable: Durable) -> RequestContext {
+    match durable {
+        Durable::V1 => RequestContext::DurableHandleRequest,
+        Durable::V2 { timeout, persistent } => {
+            RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
+                timeout,
+                flags: if persistent { DurableFlags::PERSISTENT } else { DurableFlags::empty() },
+                create_guid: Guid(random()),
+            })
+        }
+    }
+}
+
+fn lease(request: &LeaseRequest, dialect: Dialect) -> RequestContext {
+    if !request.v2.unwrap_or(dialect >= Dialect::SMB_3_0) {
+        return RequestContext::Lease(Lease {
+            lease_key: request.key,
+            lease_state: request.state,
+            ..Default::default()
+        });
+    }
+    let flags = request.parent.map_or(LeaseFlags::empty(), |_| LeaseFlags::PARENT_LEASE_KEY_SET);
+    RequestContext::LeaseV2(LeaseV2 {
+        lease_key: request.key,
+        lease_state: request.state,
+        flags,
+        parent_lease_key: request.parent.unwrap_or_default(),
+        epoch: request.epoch,
+        ..Default::default()
+    })
+}
+
+fn read(read: &Read<'_>, file_id: FileId) -> ReadRequest {
+    ReadRequest {
+        flags: if read.unbuffered { ReadFlags::READ_UNBUFFERED } else { ReadFlags::empty() },
+        length: read.length,
+        offset: read.offset,
+        file_id,
+        minimum_count: read.minimum,
+        ..Default::default()
+    }
+}
+
+fn write(write: &Write<'_>, file_id: FileId) -> WriteRequest {
+    let mut flags = WriteFlags::empty();
+    flags.set(WriteFlags::WRITE_THROUGH, write.write_through);
+    flags.set(WriteFlags::WRITE_UNBUFFERED, write.unbuffered);
+    let mut data = Vec::with_capacity(write.content.len());
+    write.content.append_to(write.offset, &mut data);
+    WriteRequest { offset: write.offset, file_id, flags, data, ..Default::default() }
+}
+
+fn lock(lock: &Lock<'_>, file_id: FileId) -> LockRequest {
+    let mut flags = match lock.kind {
+        LockKind::Exclusive => LockFlags::EXCLUSIVE_LOCK,
+        LockKind::Shared => LockFlags::SHARED_LOCK,
+        LockKind::Unlock => LockFlags::UNLOCK,
+    };
+    // An unlock never waits, and MS-SMB2 2.2.26.1 allows no other flag beside it.
+    flags.set(LockFlags::FAIL_IMMEDIATELY, !lock.wait && lock.kind != LockKind::Unlock);
+    let element = |range: &smb_vocabulary::LockRange| LockElement {
+        offset: range.offset,
+        length: range.length,
+        flags,
+    };
+    LockRequest { lock_sequence: 0, file_id, locks: lock.ranges.iter().map(element).collect() }
+}
+
+fn query_directory(query: &QueryDirectory<'_>, file_id: FileId) -> QueryDirectoryRequest {
+    let mut flags = QueryDirectoryFlags::empty();
+    flags.set(QueryDirectoryFlags::RESTART_SCANS, query.restart);
+    flags.set(QueryDirectoryFlags::RETURN_SINGLE_ENTRY, query.single);
+    flags.set(QueryDirectoryFlags::REOPEN, query.reopen);
+    flags.set(QueryDirectoryFlags::INDEX_SPECIFIED, query.index.is_some());
+    QueryDirectoryRequest {
+        file_information_class: query.class,
+        flags,
+        file_index: query.index.unwrap_or(0),
+        file_id,
+        output_buffer_length: query.buffer,
+        file_name: query.pattern.into(),
+    }
+}
+
+fn query_info(info_type: InfoType, class: u8, buffer: u32, file_id: FileId) -> QueryInfoRequest {
+    QueryInfoRequest {
+        info_type,
+        file_info_class: class,
+        output_buffer_length: buffer,
+        additional_information: AdditionalInformation::empty(),
+        flags: 0,
+        file_id,
+        buffer: Vec::new(),
+    }
+}
+
+fn set_info(
+    change: &FileChange<'_>,
+    file_id: FileId,
+    scope: &Scope<'_>,
+) -> Result<SetInfoRequest, String> {
+    let name = |path: &str| {
+        let name = paths::to_wire(scope.root, path);
+        name.map(UnicodeString::from).map_err(|error| error.to_string())
+    };
+    let mut buffer = Vec::new();
+    let class = match *change {
+        FileChange::Basic { times, attributes } => {
+            let basic = FileBasicInformation {
+                creation_time: times.created,
+                last_access_time: times.accessed,
+                last_write_time: times.written,
+                change_time: times.changed,
+                file_attributes: attributes,
+            };
+            basic.encode(&mut buffer);
+            FileInfoClass::BASIC
+        }
+        FileChange::Rename { path, replace } => {
+            let rename = FileRenameInformation {
+                replace_if_exists: replace,
+                root_directory: 0,
+                file_name: name(path)?,
+            };
+            rename.encode(&mut buffer);
+            FileInfoClass::RENAME
+        }
+        FileChange::Link { path, replace } => {
+            let link = FileLinkInformation {
+                replace_if_exists: replace,
+                root_directory: 0,
+                file_name: name(path)?,
+            };
+            link.encode(&mut buffer);
+            FileInfoClass::LINK
+        }
+        FileChange::Disposition { delete } => {
+            FileDispositionInformation { delete_pending: delete }.encode(&mut buffer);
+            FileInfoClass::DISPOSITION
+        }
+        FileChange::EndOfFile(end_of_file) => {
+            FileEndOfFileInformation { end_of_file }.encode(&mut buffer);
+            FileInfoClass::END_OF_FILE
+        }
+        FileChange::Allocation(allocation_size) => {
+            FileAllocationInformation { allocation_size }.encode(&mut buffer);
+            FileInfoClass::ALLOCATION
+        }
+        FileChange::Position(current_byte_offset) => {
+            FilePositionInformation { current_byte_offset }.encode(&mut buffer);
+            FileInfoClass::POSITION
+        }
+        FileChange::Mode(mode) => {
+            FileModeInformation { mode: mode.bits() }.encode(&mut buffer);
+            FileInfoClass::MODE
+        }
+    };
+    if matches!(class, FileInfoClass::RENAME | FileInfoClass::LINK) {
+        // Both structures have 24 bytes at least, padding included; some servers refuse fewer.
+        buffer.resize(buffer.len().max(24), 0);
+    }
+    Ok(SetInfoRequest {
+        info_type: InfoType::FILE,
+        file_info_class: class.0,
+        additional_information: AdditionalInformation::empty(),
+        file_id,
+        buffer,
+    })
+}

@@ -1,0 +1,373 @@
+//! One established connection with its session and tree: what is sent on it, and what is in flight.
+//!
+//! Requests are written to the socket at once, by whoever submits them; what the socket does not take is left for the
+//! [`pump`](super::pump). Who reads what is received is [`connection`](super::connection)'s part.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use replay_engine::Op;
+use replay_ir::StepId;
+use smb_wire::crypto::PreauthHash;
+use smb_wire::framing::PREFIX;
+use smb_wire::messages::{CancelRequest, TreeConnectResponse};
+use smb_wire::{Command, Dialect, Flags, Header, HeaderForm, Request, ShareFlags};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::task::AbortHandle;
+
+use super::compose::Composer;
+use super::credits::Credits;
+use super::pending::{Content, Pending, PendingTable, Waiter};
+use super::secure::Security;
+
+/// A buffer for composing frames that grew beyond this is not kept.
+const KEEP: usize = 128 << 10;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What NEGOTIATE settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Negotiated {
+    /// DialectRevision.
+    pub(super) dialect: Dialect,
+    /// MaxReadSize in bytes.
+    pub(super) max_read: u32,
+    /// MaxWriteSize in bytes.
+    pub(super) max_write: u32,
+    /// MaxTransactSize in bytes.
+    pub(super) max_transact: u32,
+}
+
+/// The session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    /// SessionId.
+    pub(super) id: u64,
+    /// Session.SigningRequired: every request is signed.
+    pub(super) sign: bool,
+    /// Session.EncryptData: every request is encrypted.
+    pub(super) encrypt: bool,
+}
+
+/// The tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tree {
+    /// TreeId.
+    pub(super) id: u32,
+    /// TreeConnect.EncryptData: every request on it is encrypted.
+    pub(super) encrypt: bool,
+}
+
+impl Tree {
+    /// The tree that a TREE_CONNECT has given.
+    pub(super) fn new(id: u32, response: &TreeConnectResponse) -> Self {
+        Self { id, encrypt: response.share_flags.contains(ShareFlags::ENCRYPT_DATA) }
+    }
+}
+
+/// An established connection.
+pub(super) struct Transport {
+    /// What NEGOTIATE settled.
+    pub(super) negotiated: Negotiated,
+    /// The session.
+    pub(super) session: Session,
+    /// The tree that requests go to.
+    pub(super) tree: Tree,
+    /// The session's keys.
+    pub(super) security: Security,
+    /// Ids and credits.
+    pub(super) credits: Credits,
+    /// What is in flight.
+    pub(super) pending: PendingTable,
+    /// What waits for credits: who submitted what, in order.
+    pub(super) queue: VecDeque<(u16, Vec<Op>)>,
+    writer: OwnedWriteHalf,
+    /// What the socket did not take yet.
+    outbox: Vec<u8>,
+    waker: Option<Waker>,
+    pump: Option<AbortHandle>,
+}
+
+/// One request of a frame.
+pub(super) struct Item {
+    /// The bytes of content that the credit charge counts.
+    pub(super) payload: u32,
+    /// Works on what the request before it in the frame worked on.
+    pub(super) related: bool,
+    /// Who waits for the answer.
+    pub(super) waiter: Waiter,
+    /// Signed even in a session that does not require it.
+    pub(super) sign: bool,
+    /// The step whose handle ends with the answer.
+    pub(super) closes: Option<StepId>,
+    /// Its body.
+    pub(super) body: Request,
+}
+
+impl Item {
+    /// A request that the connection makes on its own account.
+    pub(super) fn own(body: Request) -> Self {
+        Self { payload: 0, related: false, waiter: Waiter::Nobody, sign: false, closes: None, body }
+    }
+}
+
+/// Why a frame was not sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SendError {
+    /// There are too few credits now.
+    #[error(
+        "the request costs {needed} credits, the server has granted {available}, and nothing is in flight that could \
+         bring more"
+    )]
+    Credits {
+        /// How many it takes.
+        needed: u32,
+        /// How many there are.
+        available: u32,
+    },
+    /// It cannot be put on the wire.
+    #[error("{0}")]
+    Impossible(String),
+    /// There is no connection, and why.
+    #[error("not connected: {0}")]
+    Down(String),
+    /// The socket failed.
+    #[error("sending failed: {0}")]
+    Io(io::Error),
+}
+
+impl Transport {
+    /// A connection on which nothing has been said.
+    pub(super) fn new(writer: OwnedWriteHalf) -> Self {
+        Self {
+            negotiated: Negotiated::default(),
+            session: Session::default(),
+            tree: Tree::default(),
+            security: Security::default(),
+            credits: Credits::new(),
+            pending: PendingTable::default(),
+            queue: VecDeque::new(),
+            writer,
+            outbox: Vec::new(),
+            waker: None,
+            pump: None,
+        }
+    }
+
+    /// The task that reads this connection; ended together with it.
+    pub(super) fn set_pump(&mut self, pump: AbortHandle) {
+        self.pump = Some(pump);
+    }
+
+    /// Sends `items` as one frame, compounded when there are several. Without effect when it fails, except that a
+    /// connection whose socket failed is at its end.
+    pub(super) fn send(&mut self, items: &[Item]) -> Result<(), SendError> {
+        self.send_hashed(items, None)
+    }
+
+    /// The same, and what is sent becomes part of the preauthentication hash.
+    pub(super) fn send_hashed(
+        &mut self,
+        items: &[Item],
+        preauth: Option<&mut PreauthHash>,
+    ) -> Result<(), SendError> {
+        let needed = items.iter().map(|item| u32::from(self.charge(item))).sum();
+        let available = self.credits.available();
+        if needed > available {
+            return Err(SendError::Credits { needed, available });
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let (credits, in_flight) = (self.credits.clone(), self.pending.len());
+            let sent = self.compose(items, scratch);
+            if sent.is_err() {
+                self.credits = credits;
+                self.pending.truncate(in_flight);
+            }
+            if let Some(preauth) = preauth {
+                preauth.update(&scratch[PREFIX..]);
+            }
+            let sent = sent
+                .map_err(SendError::Impossible)
+                .and_then(|()| self.write(scratch).map_err(SendError::Io));
+            if scratch.capacity() > KEEP {
+                *scratch = Vec::new();
+            }
+            sent
+        })
+    }
+
+    /// Composes the frame; its requests are then in flight.
+    fn compose(&mut self, items: &[Item], out: &mut Vec<u8>) -> Result<(), String> {
+        let encrypted = self.encrypts(items);
+        let signed = !encrypted && items.iter().any(|item| self.signs(item));
+        let mut composer = Composer::new(out);
+        for item in items {
+            let charge = self.charge(item);
+            let Some(message_id) = self.credits.take(charge) else {
+                return Err("the credits are gone".to_owned());
+            };
+            composer.request(&self.header(item, message_id, charge, signed), &item.body);
+            self.pending.add(Pending {
+                message_id,
+                async_id: None,
+                command: item.body.command(),
+                content: Content::of(&item.body),
+                waiter: item.waiter,
+                closes: item.closes,
+                signed,
+                encrypted,
+            });
+        }
+        match encrypted {
+            true => composer.finish_encrypted(&mut self.security, self.session.id),
+            false => composer.finish(signed.then_some(&self.security)),
+        }
+    }
+
+    fn header(&self, item: &Item, message_id: u64, charge: u16, signed: bool) -> Header {
+        let command = item.body.command();
+        let mut flags = Flags::empty();
+        flags.set(Flags::RELATED_OPERATIONS, item.related);
+        flags.set(Flags::SIGNED, signed);
+        Header {
+            credit_charge: self.credits.charge_field(charge),
+            command,
+            credits: self.credits.ask(charge),
+            flags,
+            message_id,
+            form: HeaderForm::Sync { reserved: 0, tree_id: self.tree_id(command) },
+            session_id: self.session.id,
+            ..Header::default()
+        }
+    }
+
+    fn tree_id(&self, command: Command) -> u32 {
+        match command {
+            Command::ECHO | Command::LOGOFF | Command::TREE_CONNECT => 0,
+            _ => self.tree.id,
+        }
+    }
+
+    /// What a request costs: never more than for what the server takes or gives at once, so that a request beyond
+    /// that reaches it and is judged by it.
+    fn charge(&self, item: &Item) -> u16 {
+        let bound = match item.body {
+            Request::Read(_) => self.negotiated.max_read,
+            Request::Write(_) => self.negotiated.max_write,
+            _ => self.negotiated.max_transact,
+        };
+        self.credits.charge(item.payload.min(bound))
+    }
+
+    /// MS-SMB2 3.2.4.1.1: all requests of a session that requires it; in dialect 3.1.1 every TREE_CONNECT.
+    fn signs(&self, item: &Item) -> bool {
+        let always = matches!(item.body, Request::TreeConnect(_))
+            && self.negotiated.dialect == Dialect::SMB_3_1_1;
+        self.security.can_sign() && (self.session.sign || always || item.sign)
+    }
+
+    /// MS-SMB2 3.2.4.1.8. A frame is encrypted as a whole.
+    fn encrypts(&self, items: &[Item]) -> bool {
+        let on_tree = |item: &Item| self.tree_id(item.body.command()) != 0;
+        self.security.can_encrypt()
+            && (self.session.encrypt || (self.tree.encrypt && items.iter().any(on_tree)))
+    }
+
+    /// Asks the server to cancel what is in flight for `message_id` (MS-SMB2 3.2.4.24). Costs no credit and has no
+    /// answer.
+    pub(super) fn cancel(&mut self, target: Pending) -> Result<(), SendError> {
+        let signed = !target.encrypted && self.security.can_sign() && self.session.sign;
+        let mut flags = Flags::empty();
+        flags.set(Flags::SIGNED, signed);
+        let header = Header {
+            command: Command::CANCEL,
+            flags,
+            message_id: target.message_id,
+            form: match target.async_id {
+                Some(async_id) => HeaderForm::Async { async_id },
+                None => HeaderForm::Sync { reserved: 0, tree_id: self.tree.id },
+            },
+            session_id: self.session.id,
+            ..Header::default()
+        };
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut composer = Composer::new(scratch);
+            composer.request(&header, &Request::Cancel(CancelRequest));
+            match target.encrypted {
+                true => composer.finish_encrypted(&mut self.security, self.session.id),
+                false => composer.finish(signed.then_some(&self.security)),
+            }
+            .map_err(SendError::Impossible)?;
+            self.write(scratch).map_err(SendError::Io)
+        })
+    }
+
+    /// Writes at once what the socket takes, and leaves the rest to the pump.
+    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        if self.outbox.is_empty() {
+            written = match self.writer.try_write(frame) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error),
+            };
+        }
+        if written < frame.len() {
+            self.outbox.extend_from_slice(&frame[written..]);
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
+        }
+        Ok(())
+    }
+
+    /// The pump's part of writing. Its task is woken when there is more.
+    pub(super) fn poll_flush(
+        &mut self,
+        stream: &TcpStream,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+        while !self.outbox.is_empty() {
+            match stream.poll_write_ready(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => match self.writer.try_write(&self.outbox) {
+                    Ok(written) => drop(self.outbox.drain(..written)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+            }
+        }
+        self.outbox = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the connection without a word.
+    pub(super) fn end(mut self) {
+        if let Some(pump) = self.pump.take() {
+            pump.abort();
+        }
+    }
+
+    /// Everything in flight or waiting that belongs to an operation, taken out.
+    pub(super) fn take_operations(&mut self) -> Vec<(u16, Op)> {
+        let mut operations = Vec::new();
+        for pending in self.pending.iter_mut() {
+            if let Waiter::Op { lane, op } = std::mem::replace(&mut pending.waiter, Waiter::Nobody) {
+                operations.push((lane, op));
+            }
+        }
+        for (lane, ops) in self.queue.drain(..) {
+            operations.extend(ops.into_iter().map(|op| (lane, op)));
+        }
+        operations
+    }
+}
