@@ -144,7 +144,7 @@ impl Request {
             Command::CHANGE_NOTIFY => Self::ChangeNotify(ChangeNotifyRequest::decode(message)?),
             Command::QUERY_INFO => Self::QueryInfo(QueryInfoRequest::decode(message)?),
             Command::SET_INFO => Self::SetInfo(SetInfoRequest::decode(message)?),
-            Command::OPLOCK_BREAK => match structure_size(message)? {
+            Command::OPLOCK_BREAK => match structure_size(message) {
                 LeaseBreakAcknowledgment::STRUCTURE_SIZE => {
                     Self::LeaseBreak(LeaseBreakAcknowledgment::decode(message)?)
                 }
@@ -251,7 +251,7 @@ impl Response {
     /// What the header or the body refuses.
     pub fn decode(message: &[u8]) -> Result<Self, Error> {
         let header = Header::decode(message)?;
-        if !has_own_body(&header, structure_size(message)?) {
+        if !has_own_body(&header, structure_size(message)) {
             return ErrorResponse::decode(message).map(Self::Error);
         }
         Ok(match header.command {
@@ -287,7 +287,7 @@ impl Response {
     /// The four messages under OPLOCK_BREAK differ by StructureSize and by whether they answer anything.
     fn decode_break(header: &Header, message: &[u8]) -> Result<Self, Error> {
         let unsolicited = header.message_id == Header::UNSOLICITED;
-        Ok(match structure_size(message)? {
+        Ok(match structure_size(message) {
             LeaseBreakNotification::STRUCTURE_SIZE => {
                 Self::LeaseBreakNotification(LeaseBreakNotification::decode(message)?)
             }
@@ -302,10 +302,13 @@ impl Response {
     }
 }
 
-fn structure_size(message: &[u8]) -> Result<u16, Error> {
+/// The first two bytes of the body, 0 if there are fewer: the decoder of the body says so then.
+fn structure_size(message: &[u8]) -> u16 {
     let mut reader = Reader::new("body", message);
-    reader.skip(BODY)?;
-    reader.u16()
+    reader
+        .skip(BODY)
+        .and_then(|()| reader.u16())
+        .unwrap_or_default()
 }
 
 /// Whether a response carries the body of its command rather than an ERROR response (MS-SMB2 3.3.4.4).

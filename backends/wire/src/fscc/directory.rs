@@ -1,6 +1,6 @@
 //! The entries of a directory, in the classes that QUERY_DIRECTORY can ask for.
 
-use super::{Chain, encode_chain};
+use crate::chain::{Chain, encode_chain};
 use crate::codec::{Reader, Writer};
 use crate::{Error, FileAttributes, FileInfoClass, Filetime, UnicodeString};
 
@@ -107,7 +107,7 @@ pub fn encode_directory(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let layout = Layout::of(class).ok_or_else(|| Layout::unknown(class))?;
-    encode_chain(entries, 8, out, |entry, writer| {
+    encode_chain(entries, 8, &mut Writer::new(out), |entry, writer| {
         encode_entry(layout, entry, writer)
     });
     Ok(())

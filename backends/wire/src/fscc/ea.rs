@@ -1,7 +1,8 @@
 //! Extended attributes (MS-FSCC 2.4.16), also in the create context `ExtA`.
 
-use super::{Chain, encode_chain};
 use crate::Error;
+use crate::chain::{Chain, encode_chain};
+use crate::codec::Writer;
 
 /// One entry of FileFullEaInformation (MS-FSCC 2.4.16).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +18,7 @@ pub struct FullEa {
 /// Appends a list of extended attributes. A name or value that is too long is written in full with the
 /// largest length.
 pub fn encode_full_ea(attributes: &[FullEa], out: &mut Vec<u8>) {
-    encode_chain(attributes, 4, out, |attribute, writer| {
+    encode_chain(attributes, 4, &mut Writer::new(out), |attribute, writer| {
         writer.u8(attribute.flags);
         writer.u8(u8::try_from(attribute.ea_name.len()).unwrap_or(u8::MAX));
         writer.len16(attribute.ea_value.len());

@@ -1,6 +1,7 @@
 //! What CHANGE_NOTIFY reports (MS-FSCC 2.7.1).
 
-use super::{Chain, encode_chain};
+use crate::chain::{Chain, encode_chain};
+use crate::codec::Writer;
 use crate::{Error, NotifyAction, UnicodeString};
 
 /// One change (MS-FSCC 2.7.1).
@@ -14,7 +15,7 @@ pub struct FileNotifyInformation {
 
 /// Appends a list of changes.
 pub fn encode_notify(changes: &[FileNotifyInformation], out: &mut Vec<u8>) {
-    encode_chain(changes, 4, out, |change, writer| {
+    encode_chain(changes, 4, &mut Writer::new(out), |change, writer| {
         writer.u32(change.action.0);
         writer.len32(change.file_name.len());
         writer.bytes(change.file_name.as_bytes());

@@ -1,6 +1,8 @@
 //! The streams of a file (MS-FSCC 2.4.49).
 
-use super::{Chain, cut_name, encode_chain};
+use super::cut_name;
+use crate::chain::{Chain, encode_chain};
+use crate::codec::Writer;
 use crate::{Error, UnicodeString};
 
 /// One stream (MS-FSCC 2.4.49).
@@ -16,7 +18,7 @@ pub struct FileStreamInformation {
 
 /// Appends a list of streams.
 pub fn encode_streams(streams: &[FileStreamInformation], out: &mut Vec<u8>) {
-    encode_chain(streams, 8, out, |stream, writer| {
+    encode_chain(streams, 8, &mut Writer::new(out), |stream, writer| {
         writer.len32(stream.stream_name.len());
         writer.u64(stream.stream_size);
         writer.u64(stream.stream_allocation_size);

@@ -18,6 +18,8 @@ pub struct CreateRequest {
     pub impersonation_level: ImpersonationLevel,
     /// SmbCreateFlags, reserved.
     pub smb_create_flags: u64,
+    /// Reserved.
+    pub reserved: u64,
     /// DesiredAccess.
     pub desired_access: AccessMask,
     /// FileAttributes for a file that is created.
@@ -42,7 +44,7 @@ impl CreateRequest {
         writer.u8(self.requested_oplock_level.0);
         writer.u32(self.impersonation_level.0);
         writer.u64(self.smb_create_flags);
-        writer.u64(0);
+        writer.u64(self.reserved);
         writer.u32(self.desired_access.bits());
         writer.u32(self.file_attributes.bits());
         writer.u32(self.share_access.bits());
@@ -79,7 +81,7 @@ impl CreateRequest {
         let requested_oplock_level = OplockLevel(reader.u8()?);
         let impersonation_level = ImpersonationLevel(reader.u32()?);
         let smb_create_flags = reader.u64()?;
-        reader.skip(8)?;
+        let reserved = reader.u64()?;
         let desired_access = AccessMask::from_bits_retain(reader.u32()?);
         let file_attributes = FileAttributes::from_bits_retain(reader.u32()?);
         let share_access = ShareAccess::from_bits_retain(reader.u32()?);
@@ -93,6 +95,7 @@ impl CreateRequest {
             requested_oplock_level,
             impersonation_level,
             smb_create_flags,
+            reserved,
             desired_access,
             file_attributes,
             share_access,

@@ -1,6 +1,7 @@
 //! Create contexts (MS-SMB2 2.2.13.2, 2.2.14.2): one enum for requests, one for responses, since the data of a
 //! context depends on the direction.
 
+use crate::chain::{Chain, encode_chain};
 use crate::codec::{Reader, Writer};
 use crate::{AccessMask, DurableFlags, Error, FileId, Filetime, Guid, LeaseFlags, LeaseState};
 
@@ -407,9 +408,8 @@ impl Context for ResponseContext {
 
 /// Appends the list; the writer stands at a multiple of 8.
 pub(super) fn encode_list<C: Context>(contexts: &[C], writer: &mut Writer<'_>) {
-    for (index, context) in contexts.iter().enumerate() {
-        let start = writer.offset();
-        writer.u32(0);
+    encode_chain(contexts, 8, writer, |context, writer| {
+        let start = writer.offset() - 4;
         writer.u16(16);
         writer.len16(context.name().len());
         writer.u32(0);
@@ -423,45 +423,21 @@ pub(super) fn encode_list<C: Context>(contexts: &[C], writer: &mut Writer<'_>) {
             writer.set_u16(start + 10, data - start);
             writer.set_u32(start + 12, length);
         }
-        if index + 1 < contexts.len() {
-            writer.align(8);
-            let next = writer.offset() - start;
-            writer.set_u32(start, next);
-        }
-    }
+    });
 }
 
 /// Reads a list that fills `bytes`.
-pub(super) fn decode_list<C: Context>(mut bytes: &[u8]) -> Result<Vec<C>, Error> {
-    const WHAT: &str = "create context list";
-    let mut contexts = Vec::new();
-    while !bytes.is_empty() {
-        let mut reader = Reader::new(WHAT, bytes);
-        let next = reader.len32()?;
-        let (name_offset, name_length) = (reader.len16()?, reader.len16()?);
-        reader.skip(2)?;
-        let (data_offset, data_length) = (reader.len16()?, reader.len32()?);
-        let name = reader.range(name_offset, name_length)?;
-        let data = reader.range(data_offset, data_length)?;
-        let known = C::decode_data(name, data)?;
-        contexts.push(known.unwrap_or_else(|| C::other(name.to_vec(), data.to_vec())));
-        if next == 0 {
-            break;
-        }
-        // A step of at least the fixed part bounds the number of contexts by the bytes present.
-        if next < 16 {
-            return Err(Error::Invalid {
-                what: WHAT,
-                field: "Next",
-                value: next as u64,
-            });
-        }
-        bytes = bytes.get(next..).ok_or(Error::OutOfRange {
-            what: WHAT,
-            offset: next,
-            length: 16,
-            have: bytes.len(),
-        })?;
-    }
-    Ok(contexts)
+pub(super) fn decode_list<C: Context>(bytes: &[u8]) -> Result<Vec<C>, Error> {
+    Chain::new("create context list", 16, bytes)
+        .map(|item| {
+            let mut reader = item?;
+            let (name_offset, name_length) = (reader.len16()?, reader.len16()?);
+            reader.skip(2)?;
+            let (data_offset, data_length) = (reader.len16()?, reader.len32()?);
+            let name = reader.range(name_offset, name_length)?;
+            let data = reader.range(data_offset, data_length)?;
+            let known = C::decode_data(name, data)?;
+            Ok(known.unwrap_or_else(|| C::other(name.to_vec(), data.to_vec())))
+        })
+        .collect()
 }

@@ -38,13 +38,17 @@ impl IoctlRequest {
         writer.u32(self.max_output_response);
         writer.u32(self.flags.bits());
         writer.u32(0);
-        encode_buffers(
-            &mut writer,
-            offsets,
-            &self.input,
-            offsets + 12,
-            &self.output,
-        );
+        let buffers = [(offsets, &*self.input), (offsets + 12, &*self.output)];
+        let absent = if self.input.is_empty() {
+            0
+        } else {
+            writer.offset()
+        };
+        encode_buffers(&mut writer, buffers, absent);
+        if self.input.is_empty() && self.output.is_empty() {
+            // The buffer has at least one byte.
+            writer.u8(0);
+        }
     }
 
     /// Reads the body of a whole message.
@@ -102,7 +106,9 @@ impl IoctlResponse {
         writer.len32(self.output.len());
         writer.u32(self.flags);
         writer.u32(0);
-        encode_buffers(&mut writer, offsets, &self.input, offsets + 8, &self.output);
+        let buffers = [(offsets, &*self.input), (offsets + 8, &*self.output)];
+        let end = writer.offset();
+        encode_buffers(&mut writer, buffers, end);
     }
 
     /// Reads the body of a whole message.
@@ -127,25 +133,17 @@ impl IoctlResponse {
     }
 }
 
-/// Appends the input and, aligned to 8 bytes, the output, and writes their offsets where they belong.
-fn encode_buffers(
-    writer: &mut Writer<'_>,
-    input_at: usize,
-    input: &[u8],
-    output_at: usize,
-    output: &[u8],
-) {
-    let start = writer.offset();
-    writer.set_u32(input_at, start);
-    writer.bytes(input);
-    if !output.is_empty() {
+/// Appends the input and, aligned to 8 bytes, the output, and writes their offsets where they belong; of what
+/// is empty the offset is `absent`.
+fn encode_buffers(writer: &mut Writer<'_>, buffers: [(usize, &[u8]); 2], absent: usize) {
+    for (offset_at, buffer) in buffers {
+        if buffer.is_empty() {
+            writer.set_u32(offset_at, absent);
+            continue;
+        }
         writer.align(8);
+        let start = writer.offset();
+        writer.set_u32(offset_at, start);
+        writer.bytes(buffer);
     }
-    let start = if output.is_empty() {
-        start
-    } else {
-        writer.offset()
-    };
-    writer.set_u32(output_at, start);
-    writer.bytes(output);
 }

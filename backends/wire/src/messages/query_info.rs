@@ -29,13 +29,21 @@ impl QueryInfoRequest {
         writer.u8(self.info_type.0);
         writer.u8(self.file_info_class);
         writer.u32(self.output_buffer_length);
-        writer.len16(writer.offset() + 32);
+        writer.len16(if self.buffer.is_empty() {
+            0
+        } else {
+            writer.offset() + 32
+        });
         writer.u16(0);
         writer.len32(self.buffer.len());
         writer.u32(self.additional_information.bits());
         writer.u32(self.flags);
         writer.file_id(self.file_id);
         writer.bytes(&self.buffer);
+        if self.buffer.is_empty() {
+            // The buffer has at least one byte.
+            writer.u8(0);
+        }
     }
 
     /// Reads the body of a whole message.

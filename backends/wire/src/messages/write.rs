@@ -42,10 +42,6 @@ impl WriteRequest {
         writer.u32(self.flags.bits());
         writer.bytes(&self.data);
         writer.bytes(&self.write_channel_info);
-        if self.data.is_empty() && self.write_channel_info.is_empty() {
-            // The buffer has at least one byte.
-            writer.u8(0);
-        }
     }
 
     /// Reads the body of a whole message.
