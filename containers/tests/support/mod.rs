@@ -16,10 +16,10 @@ use samba_servers::{NoServer, Server, ServerSpec, Source, StartOptions, start};
 use secrecy::ExposeSecret;
 
 /// The version of Samba that these tests start.
-pub const SPEC: &str = "samba-4.17";
+pub(crate) const SPEC: &str = "samba-4.17";
 
 /// Prints why a test does nothing here; fails instead where `SMB_REPLAY_REQUIRE=1` says that nothing may be missing.
-pub fn skip(reason: &dyn std::fmt::Display) {
+pub(crate) fn skip(reason: &dyn std::fmt::Display) {
     assert!(
         std::env::var_os("SMB_REPLAY_REQUIRE").is_none_or(|value| value != "1"),
         "missing: {reason}"
@@ -28,7 +28,7 @@ pub fn skip(reason: &dyn std::fmt::Display) {
 }
 
 /// A server of this test's own, or `None` where the machine cannot give one.
-pub async fn server(source: Source) -> Option<Server> {
+pub(crate) async fn server(source: Source) -> Option<Server> {
     let spec: ServerSpec = SPEC.parse().expect("known");
     match start(
         &spec,
@@ -48,14 +48,14 @@ pub async fn server(source: Source) -> Option<Server> {
 }
 
 /// Tries to start a server that cannot be had.
-pub async fn no_server(spec: &str, options: &StartOptions) -> NoServer {
+pub(crate) async fn no_server(spec: &str, options: &StartOptions) -> NoServer {
     start(&spec.parse().expect("known"), options)
         .await
         .expect_err("it cannot be had")
 }
 
 /// smbclient's answer to `commands` in `share` as `identity`; `None` without smbclient.
-pub fn smbclient(
+pub(crate) fn smbclient(
     target: &Target,
     share: &str,
     identity: &Identity,
@@ -104,7 +104,7 @@ pub fn smbclient(
 }
 
 /// As [`smbclient`], in the case's share and with the identity's own password.
-pub fn work(target: &Target, identity: &Identity, commands: &str) -> Option<String> {
+pub(crate) fn work(target: &Target, identity: &Identity, commands: &str) -> Option<String> {
     smbclient(
         target,
         &target.share,
@@ -116,13 +116,13 @@ pub fn work(target: &Target, identity: &Identity, commands: &str) -> Option<Stri
 
 /// A server that is to be gone in the end, by what its description names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trace {
+pub(crate) enum Trace {
     Container(String),
     Folder(PathBuf),
 }
 
 impl Trace {
-    pub fn of(description: &str) -> Self {
+    pub(crate) fn of(description: &str) -> Self {
         let word = |after: &str| {
             let rest = description
                 .split_once(after)
@@ -138,7 +138,7 @@ impl Trace {
     }
 
     /// Whether anything of the server is left: container, folder or processes.
-    pub async fn is_left(&self) -> bool {
+    pub(crate) async fn is_left(&self) -> bool {
         match self {
             Self::Container(name) => {
                 let docker = testcontainers::core::client::docker_client_instance()
@@ -155,7 +155,7 @@ impl Trace {
     }
 
     /// Waits until nothing is left, `limit` at most.
-    pub async fn is_gone_within(&self, limit: Duration) -> bool {
+    pub(crate) async fn is_gone_within(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
         while self.is_left().await {
             if Instant::now() > end {
@@ -167,7 +167,7 @@ impl Trace {
     }
 
     /// The keepers of the server: usually one.
-    pub fn keepers(&self) -> Vec<u32> {
+    pub(crate) fn keepers(&self) -> Vec<u32> {
         let mark = match self {
             Self::Container(name) => name.clone(),
             Self::Folder(folder) => folder.to_string_lossy().into_owned(),
@@ -180,7 +180,7 @@ impl Trace {
 }
 
 /// The processes whose command line holds `text`.
-pub fn processes_with(text: &str) -> Vec<u32> {
+pub(crate) fn processes_with(text: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("Linux");
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -195,7 +195,7 @@ fn command_line(pid: u32) -> String {
     )
 }
 
-pub fn kill(pid: u32) {
+pub(crate) fn kill(pid: u32) {
     let status = Command::new("kill")
         .args(["-KILL", &pid.to_string()])
         .status()
@@ -204,7 +204,7 @@ pub fn kill(pid: u32) {
 }
 
 /// Another process of this test binary, which runs the helper test `name` with `variables`.
-pub fn helper(name: &str, variables: &[(&str, &str)]) -> Helper {
+pub(crate) fn helper(name: &str, variables: &[(&str, &str)]) -> Helper {
     let program = std::env::current_exe().expect("this test");
     Helper::spawn(
         Command::new(program)
@@ -221,13 +221,13 @@ pub fn helper(name: &str, variables: &[(&str, &str)]) -> Helper {
 }
 
 /// A process whose lines `said: …` are read.
-pub struct Helper {
-    pub child: Child,
+pub(crate) struct Helper {
+    pub(crate) child: Child,
     lines: std::sync::mpsc::Receiver<String>,
 }
 
 impl Helper {
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -250,11 +250,11 @@ impl Helper {
     }
 
     /// The next thing it says; `None` if it ends or says nothing for two minutes.
-    pub fn says(&self) -> Option<String> {
+    pub(crate) fn says(&self) -> Option<String> {
         self.lines.recv_timeout(Duration::from_secs(120)).ok()
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
     }
@@ -268,7 +268,7 @@ impl Drop for Helper {
 }
 
 /// The path of a file that is a program called `name` and is a shell.
-pub fn shell_called(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn shell_called(folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(name);
     std::os::unix::fs::symlink("/bin/sh", &path).expect("made");
     path
