@@ -71,7 +71,7 @@ fn data(step: Step<'_>, name: &str, value: &Value<'_>, length: u64) -> Option<By
                 .and_then(|offset| offset.as_int())
                 .unwrap_or(0);
             let mut bytes = vec![0; usize::try_from(length).ok()?];
-            replay_ir::fill(*fill as u8, offset, &mut bytes);
+            replay_ir::fill::fill_into(*fill, offset, &mut bytes);
             Some(bytes.into())
         }
         ("data", value) => Some(Bytes::copy_from_slice(value.as_str()?.as_bytes())),

@@ -55,32 +55,29 @@ pub(crate) fn allows_loss(step: Step<'_>) -> bool {
 pub(crate) fn judge_break(step: Step<'_>, answer: &Answer, took: u64) -> Vec<Difference> {
     let mut differences = Vec::new();
     judge_answer(step, answer, &mut differences);
-    let fields = step.verb().answer;
-    for (spec, expected) in step.args() {
-        if fields.iter().any(|field| field.name == spec.name) {
-            let field = judge_field(step, spec.name, &expected, answer);
-            differences.extend(field.map(|difference| Difference {
-                kind: Kind::Break,
-                ..difference
-            }));
-        }
+    for (name, expected) in break_fields(step) {
+        let field = judge_field(step, name, &expected, answer);
+        differences.extend(field.map(|difference| Difference {
+            kind: Kind::Break,
+            ..difference
+        }));
     }
     judge_within(step, took, Kind::Break, &mut differences);
     differences
 }
 
-/// The difference of a step that ended without an answer.
-pub(crate) fn no_answer(step: Step<'_>, waited: u64) -> Difference {
+/// The difference of a step that got no answer within this many nanoseconds.
+pub(crate) fn no_answer(step: Step<'_>, bound: u64) -> Difference {
     let (kind, what) = match step.role() {
         Role::AwaitBreak => (Kind::Break, "no break"),
         _ => (Kind::Time, "no answer"),
     };
-    let waited = replay_ir::time::format_duration(round(waited));
+    let bound = replay_ir::time::format_duration(bound);
     Difference {
         place: Place::Step(step.id()),
         kind,
         expected: expected_text(step),
-        actual: format!("{what} within {waited}"),
+        actual: format!("{what} within {bound}"),
         detail: Vec::new(),
     }
 }
@@ -101,18 +98,33 @@ pub(crate) fn unwanted_break(step: Step<'_>, answer: &Answer) -> Difference {
     Difference {
         place: Place::Step(step.id()),
         kind: Kind::Break,
-        expected: "no break".to_owned(),
+        expected: expected_text(step),
         actual: format!("a break: {}", fields_text(step, answer)),
         detail: Vec::new(),
     }
 }
 
-/// What a step expects, in the trace's words; for steps about breaks that is the step itself.
-pub(crate) fn expected_text(step: Step<'_>) -> String {
+/// What a step expects, in the trace's words.
+fn expected_text(step: Step<'_>) -> String {
     match step.role() {
-        Role::AwaitBreak | Role::NoBreak => step.to_text(),
+        Role::AwaitBreak => {
+            let mut text = "a break".to_owned();
+            for (name, value) in break_fields(step) {
+                text.push(' ');
+                text.push_str(&field_text(name, &value));
+            }
+            text
+        }
+        Role::NoBreak => "no break".to_owned(),
         _ => step.expect().to_text(),
     }
+}
+
+/// The arguments of a step that say what the break must say.
+fn break_fields<'t>(step: Step<'t>) -> impl Iterator<Item = (&'static str, Value<'t>)> {
+    let fields = step.verb().answer;
+    let args = step.args().map(|(spec, value)| (spec.name, value));
+    args.filter(|(name, _)| fields.iter().any(|field| field.name == *name))
 }
 
 fn fields_text(step: Step<'_>, answer: &Answer) -> String {
@@ -242,15 +254,5 @@ fn field_text(name: &str, value: &Value<'_>) -> String {
     match value {
         Value::Flag => name.to_owned(),
         value => format!("{name}={}", value.to_text()),
-    }
-}
-
-/// Waits end a little after their bound; the bound is what people know.
-fn round(nanoseconds: u64) -> u64 {
-    const MILLISECOND: u64 = 1_000_000;
-    if nanoseconds >= MILLISECOND {
-        nanoseconds - nanoseconds % MILLISECOND
-    } else {
-        nanoseconds
     }
 }

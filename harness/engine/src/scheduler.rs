@@ -189,7 +189,7 @@ impl Scheduler {
     fn scheduled(&self, entry: &Entry, eligible: u64) -> u64 {
         match self.clock {
             Clock::Asap => eligible,
-            Clock::Paced { scale } if scale == 1.0 => self.start.saturating_add(entry.due),
+            Clock::Paced { scale: 1.0 } => self.start.saturating_add(entry.due),
             Clock::Paced { scale } => self.start.saturating_add((entry.due as f64 * scale) as u64),
         }
     }

@@ -289,13 +289,17 @@ impl Connection for SimulatedConnection {
         while self.later.try_join_next().is_some() {}
         let ClientContext { trace, client, .. } = &self.context;
         for &op in ops {
-            for (after, at, kind) in self.script.events(trace, *client, op) {
-                let events = self.context.events.of(at);
-                self.later.spawn(async move {
-                    tokio::time::sleep(after).await;
-                    Self::report(&events, kind);
-                });
-            }
+            // One task for an operation, so that its events keep their order whatever timers do.
+            let mut reports: Vec<_> = self.script.events(trace, *client, op);
+            reports.sort_by_key(|(after, ..)| *after);
+            let own = self.context.events.clone();
+            let submitted = tokio::time::Instant::now();
+            self.later.spawn(async move {
+                for (after, at, kind) in reports {
+                    tokio::time::sleep_until(submitted + after).await;
+                    Self::report(&own.of(at), kind);
+                }
+            });
         }
     }
 

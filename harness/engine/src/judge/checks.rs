@@ -99,7 +99,7 @@ pub(crate) fn judge_time(
     }
     difference(
         expected,
-        format!("{} over {samples} samples", duration(value)),
+        format!("{} over {samples} samples", duration(readable(value))),
     )
 }
 
@@ -111,6 +111,20 @@ fn samples_needed(quantile: f64) -> u64 {
         1
     } else {
         ((1.0 / beyond) - 1e-6).ceil().max(1.0) as u64
+    }
+}
+
+/// Histograms have three significant digits; more would only look exact.
+fn readable(nanoseconds: u64) -> u64 {
+    let unit = if nanoseconds >= 1_000_000 {
+        10_000
+    } else {
+        100
+    };
+    if nanoseconds > unit {
+        nanoseconds - nanoseconds % unit
+    } else {
+        nanoseconds
     }
 }
 

@@ -74,7 +74,7 @@ fn pattern(step: Step<'_>, fill: u64, length: usize) -> Vec<u8> {
         .and_then(|value| value.as_int())
         .unwrap_or(0);
     let mut bytes = vec![0; length];
-    replay_ir::fill(fill as u8, offset, &mut bytes);
+    replay_ir::fill::fill_into(fill, offset, &mut bytes);
     bytes
 }
 

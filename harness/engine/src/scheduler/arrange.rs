@@ -21,6 +21,13 @@ impl Scheduler {
     /// Finds the next step of a client that can still be run, and puts the client where it belongs. Steps on the way
     /// that cannot be run any more end as not run.
     pub(super) fn arrange(&mut self, client: ClientId, at: u64) {
+        let lane = &self.lanes[client.0 as usize];
+        // A client that looks again has waited since it first looked.
+        let mut since = if lane.state == LaneState::Blocked {
+            lane.eligible
+        } else {
+            at
+        };
         loop {
             let lane = &self.lanes[client.0 as usize];
             let (next, end) = (lane.next, lane.end);
@@ -41,9 +48,10 @@ impl Scheduler {
             match self.obstacle(client, next, run) {
                 Needs::Hopeless(cause) => {
                     self.give_up(client, at, How::NotRun(cause));
+                    since = at;
                 }
                 Needs::Open => {
-                    self.lane(client).eligible = at;
+                    self.lane(client).eligible = since;
                     self.set_state(client, LaneState::Blocked);
                     return;
                 }

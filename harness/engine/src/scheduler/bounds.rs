@@ -104,22 +104,28 @@ impl Scheduler {
                 continue;
             }
             let client = ClientId(index as u32);
-            let entry = self.plan.entries[lane.next as usize];
-            self.give_up(client, now, How::TimedOut);
-            self.lane(client)
-                .dead
-                .get_or_insert(Cause::NoAnswer(entry.step));
+            let members = &self.plan.entries[lane.next as usize..(lane.next + lane.run) as usize];
+            let silent = members
+                .iter()
+                .find(|entry| self.marks(entry.step).has(Marks::FLYING));
+            let silent = silent.map(|entry| Cause::NoAnswer(entry.step));
+            let bound = lane.deadline - lane.dispatched;
+            self.give_up(client, now, How::TimedOut(bound));
+            let lane = self.lane(client);
+            lane.dead = lane.dead.or(silent);
             self.arrange(client, now);
         }
         self.scan_at = next;
     }
 
     fn wait_is_over(&mut self, client: ClientId, now: u64) {
-        let entry = self.plan.entries[self.lanes[client.0 as usize].next as usize];
+        let lane = &self.lanes[client.0 as usize];
+        let entry = self.plan.entries[lane.next as usize];
+        let bound = lane.deadline - lane.dispatched;
         if entry.flags.role() == Role::NoBreak {
             self.finish_wait(client, now, How::Quiet);
         } else {
-            self.give_up(client, now, How::TimedOut);
+            self.give_up(client, now, How::TimedOut(bound));
             self.arrange(client, now);
         }
     }

@@ -155,8 +155,8 @@ pub(crate) enum How {
     Quiet,
     /// Its time had come.
     Paused,
-    /// Nothing came in time.
-    TimedOut,
+    /// Nothing came within this many nanoseconds.
+    TimedOut(u64),
     /// The connection was lost while it waited.
     CutOff,
     /// It was in flight or waiting when the run ended.
@@ -191,4 +191,18 @@ pub(crate) enum Completion {
     Final,
     /// Nothing: the step was not in flight, or is over.
     Stray,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Entry;
+
+    /// The documented memory: a client's lane, its place in the timers and in the queue; an operation's entry and
+    /// marks.
+    #[test]
+    fn clients_and_operations_stay_small() {
+        assert!(size_of::<Lane>() <= 88, "{}", size_of::<Lane>());
+        assert_eq!(size_of::<Entry>() + size_of::<Marks>(), 17);
+    }
 }

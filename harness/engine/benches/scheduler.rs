@@ -1,0 +1,192 @@
+//! What the engine costs without a server: operations per second as fast as possible, and how late paced dispatches
+//! are beside a thread that does nothing but sleep until the same moments, at the same time.
+//!
+//! `cargo bench -p replay-engine --bench scheduler [-- --seconds N]` prints a table. Figures are ratios of one run;
+//! a busy machine shows in the probe's row.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use replay_engine::{
+    Clock, NullBackend, OpTimes, RunOptions, RunReport, Site, Target, Verdict, run,
+};
+use replay_ir::{StepSpec, Trace, TraceBuilder};
+use support::VOCABULARY;
+
+const ASAP_CLIENTS: usize = 1_000;
+const ASAP_OPERATIONS: usize = 1_000_000;
+const PACED_CLIENTS: usize = 5_000;
+const PACED_RATE: f64 = 10_000.0;
+
+fn main() {
+    let seconds = seconds();
+    println!("| figure | value |\n|---|---|");
+    asap();
+    paced(seconds);
+}
+
+/// `--seconds N`; other arguments are cargo's.
+fn seconds() -> f64 {
+    let mut args = std::env::args()
+        .skip_while(|arg| arg != "--seconds")
+        .skip(1);
+    args.next()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(5.0)
+}
+
+fn asap() {
+    let trace = trace(
+        ASAP_CLIENTS,
+        (0..ASAP_OPERATIONS).map(|index| (index % ASAP_CLIENTS, None)),
+    );
+    let options = RunOptions {
+        clock: Clock::Asap,
+        ..RunOptions::default()
+    };
+    let mut best = f64::MAX;
+    for _ in 0..3 {
+        let report = replay(&trace, &options);
+        best = best.min(report.duration.as_secs_f64());
+    }
+    let rate = ASAP_OPERATIONS as f64 / best / 1e6;
+    println!(
+        "| asap, {ASAP_CLIENTS} clients, {ASAP_OPERATIONS} operations, best of 3 | {rate:.2} M ops/s |"
+    );
+}
+
+fn paced(seconds: f64) {
+    let moments = poisson(seconds);
+    let mut random = Random(7);
+    let steps = moments
+        .iter()
+        .map(|&at| (random.next() as usize % PACED_CLIENTS, Some(at)));
+    let trace = trace(PACED_CLIENTS, steps);
+    let sleeper = std::thread::spawn({
+        let moments = moments.clone();
+        move || probe(&moments)
+    });
+    let report = replay(
+        &trace,
+        &RunOptions {
+            clock: Clock::default(),
+            ..RunOptions::default()
+        },
+    );
+    let probe = sleeper.join().expect("the probe does not panic");
+    let OpTimes { lag, fault, .. } = &report.times.total;
+    let what = format!("paced, {PACED_CLIENTS} clients, {PACED_RATE} ops/s, {seconds} s");
+    row(&format!("{what}: drift"), lag);
+    row(&format!("{what}: scheduler fault"), fault);
+    row("clock_nanosleep probe, same moments, same time", &probe);
+    let ratio =
+        |quantile: f64, floor: f64| micros(lag, quantile) / micros(&probe, quantile).max(floor);
+    println!("| drift p50 / probe p50 | {:.2} |", ratio(0.5, 0.0));
+    println!(
+        "| drift p99 / max(probe p99, 150 µs) | {:.2} |",
+        ratio(0.99, 150.0)
+    );
+}
+
+fn row(what: &str, histogram: &Histogram<u64>) {
+    let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|quantile| micros(histogram, quantile));
+    println!("| {what} | p50 {p50:.1}, p99 {p99:.1}, p99.9 {p999:.1}, max {max:.1} µs |");
+}
+
+fn micros(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1e3
+}
+
+fn replay(trace: &Arc<Trace>, options: &RunOptions) -> RunReport {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    let target = Target {
+        address: ([127, 0, 0, 1], 1).into(),
+        host: String::new(),
+        share: String::new(),
+        root: String::new(),
+    };
+    let site = Site {
+        target,
+        identities: BTreeMap::new(),
+    };
+    let report = runtime.block_on(run(
+        trace.clone(),
+        Arc::new(NullBackend::default()),
+        &site,
+        options,
+    ));
+    assert_eq!(report.verdict, Verdict::Passed);
+    report
+}
+
+fn trace(clients: usize, steps: impl Iterator<Item = (usize, Option<u64>)>) -> Arc<Trace> {
+    let mut builder = TraceBuilder::new(&VOCABULARY, "bench");
+    let anonymous = [("anonymous".into(), replay_ir::OwnedValue::Flag)];
+    let names: Vec<String> = (0..clients).map(|index| format!("c{index}")).collect();
+    for name in &names {
+        builder.client(name, &anonymous);
+    }
+    for (client, at) in steps {
+        builder.step(&StepSpec {
+            at,
+            ..StepSpec::new(names[client].as_str(), "echo")
+        });
+    }
+    Arc::new(builder.build().expect("the trace is valid"))
+}
+
+/// Arrivals at random, in nanoseconds from the start.
+fn poisson(seconds: f64) -> Vec<u64> {
+    let mut random = Random(1);
+    let mut at = 0.0;
+    let mut moments = Vec::new();
+    while at < seconds {
+        let uniform = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        at -= (1.0 - uniform).ln() / PACED_RATE;
+        moments.push((at * 1e9) as u64);
+    }
+    moments
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// How late a thread wakes that sleeps until each of these moments.
+fn probe(moments: &[u64]) -> Histogram<u64> {
+    let mut late = Histogram::new(3).expect("three significant digits are in range");
+    let start = Instant::now();
+    for &at in moments {
+        let due = start + Duration::from_nanos(at);
+        sleep_until(due);
+        let lateness = Instant::now().saturating_duration_since(due).as_nanos() as u64;
+        late.record(lateness)
+            .expect("histograms that resize take any lateness");
+    }
+    late
+}
+
+/// `std` sleeps with `clock_nanosleep` on Linux; the deadline is absolute, so that lateness does not add up.
+fn sleep_until(due: Instant) {
+    let left = due.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        std::thread::sleep(left);
+    }
+}
