@@ -1,0 +1,499 @@
+//! The smb-rs backend against a Samba server: what it says it can do comes out as the trace says, what is on the wire
+//! is what was asked for and nothing else, and bad servers end an operation in good time.
+//!
+//! What all backends must do alike is in `contract.rs`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use replay_engine::{
+    Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome, RunOptions,
+    Site, Target, Verdict,
+};
+use replay_ir::{ClientId, StepId, Trace, load_str};
+use samba_servers::{CaseSite, Server, ServerSpec, StartOptions, start};
+use smb_backends::smb_rs::SmbRs;
+use smb_vocabulary::VOCABULARY;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+fn trace(text: &str) -> Arc<Trace> {
+    let text = format!("ir 1\n{text}\n");
+    Arc::new(load_str("test.ir", &text, &VOCABULARY).unwrap_or_else(|errors| panic!("{errors}")))
+}
+
+async fn server() -> &'static Server {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    let starting = async || {
+        let options = StartOptions::from_env().expect("the environment's settings");
+        let samba = ServerSpec::samba("4.17").expect("a known version");
+        start(&samba, &options).await.unwrap_or_else(|error| panic!("{error}"))
+    };
+    SERVER.get_or_init(starting).await
+}
+
+async fn site() -> CaseSite {
+    let users = ["alice".to_owned(), "bob".to_owned()];
+    server().await.open_case("smb-rs", &users).await.expect("a directory and accounts")
+}
+
+/// Runs a trace and says what was not as it says.
+async fn run(text: &str) -> Result<(), String> {
+    let case = site().await;
+    let site = Site { target: case.target.clone(), identities: case.identities.clone() };
+    let backend: Arc<dyn Backend> = Arc::new(SmbRs::new());
+    let options = RunOptions::default();
+    let running = replay_engine::run(trace(text), backend, &site, &options);
+    let report = timeout(BOUND, running).await.expect("a run that ends");
+    case.close(false).await.expect("the case's end");
+    match (&report.verdict, report.close_errors.as_slice()) {
+        (Verdict::Passed, []) => Ok(()),
+        _ => Err(format!(
+            "{:?}\n{:#?}\n{:?}\n{:?}",
+            report.verdict, report.differences, report.not_run, report.close_errors
+        )),
+    }
+}
+
+async fn passes(text: &str) {
+    run(text).await.unwrap_or_else(|difference| panic!("{difference}"));
+}
+
+/// A client of its own, and what it reports.
+struct Lone {
+    connection: Box<dyn Connection>,
+    reports: Reports,
+}
+
+struct Reports {
+    queue: EventQueue,
+    batch: std::collections::VecDeque<Outcome>,
+}
+
+impl Reports {
+    /// The next end of an operation.
+    async fn next(&mut self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.batch.pop_front() {
+                return outcome;
+            }
+            self.queue.arrived().await;
+            let mut batch = Vec::new();
+            self.queue.take(&mut batch);
+            let ends = batch.into_iter().filter_map(|event| match event.kind {
+                EventKind::Done(_, outcome) => Some(outcome),
+                _ => None,
+            });
+            self.batch.extend(ends);
+        }
+    }
+}
+
+impl Lone {
+    fn new(trace: &Arc<Trace>, target: &Target, identity: &Identity) -> Self {
+        let queue = EventQueue::new();
+        let connection = SmbRs::new().client(ClientContext {
+            trace: trace.clone(),
+            client: ClientId(0),
+            target: target.clone(),
+            identity: Some(identity.clone()),
+            events: queue.events(ClientId(0)),
+        });
+        Self { connection, reports: Reports { queue, batch: Default::default() } }
+    }
+
+    /// The end of an operation that is submitted now.
+    async fn run(&mut self, op: Op) -> Outcome {
+        self.connection.submit(&[op]);
+        timeout(BOUND, self.reports.next()).await.expect("a report")
+    }
+
+    async fn step(&mut self, step: u32) -> Outcome {
+        self.run(Op::Step(StepId(step))).await
+    }
+
+    async fn close(self) {
+        timeout(BOUND, self.connection.close()).await.expect("a bound").expect("good order");
+    }
+}
+
+fn status(outcome: &Outcome) -> u32 {
+    match outcome {
+        Outcome::Answered(answer) => answer.status,
+        other => panic!("no answer: {other:?}"),
+    }
+}
+
+/// Stands between a client and the server, notes the commands that the client sends, and can spoil what the server
+/// answers.
+struct Tap {
+    target: Target,
+    commands: Arc<Mutex<Vec<u16>>>,
+    spoil: Arc<AtomicBool>,
+}
+
+impl Tap {
+    async fn new(target: &Target) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tap = Self {
+            target: Target { address: listener.local_addr().unwrap(), ..target.clone() },
+            commands: Arc::default(),
+            spoil: Arc::default(),
+        };
+        let (server, commands, spoil) = (target.address, tap.commands.clone(), tap.spoil.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(server).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let commands = commands.clone();
+                tokio::spawn(pump(from_client, to_server, move |frame| {
+                    commands.lock().unwrap().extend(commands_of(frame));
+                }));
+                let spoil = spoil.clone();
+                tokio::spawn(pump(from_server, to_client, move |frame| {
+                    if spoil.load(Ordering::SeqCst) {
+                        // A byte of the signature.
+                        frame[50] ^= 1;
+                    }
+                }));
+            }
+        });
+        tap
+    }
+
+    fn commands(&self) -> Vec<u16> {
+        self.commands.lock().unwrap().clone()
+    }
+}
+
+/// Passes frames on until one side ends.
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut look: impl FnMut(&mut Vec<u8>) + Send,
+) {
+    while let Ok(length) = from.read_u32().await {
+        let mut frame = vec![0; length as usize];
+        if from.read_exact(&mut frame).await.is_err() {
+            break;
+        }
+        look(&mut frame);
+        frame.splice(0..0, length.to_be_bytes());
+        if to.write_all(&frame).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+/// The commands of a frame's messages.
+fn commands_of(frame: &[u8]) -> Vec<u16> {
+    let (mut rest, mut commands) = (frame, Vec::new());
+    loop {
+        commands.push(u16::from_le_bytes(*rest[12..].first_chunk().unwrap()));
+        match u32::from_le_bytes(*rest[20..].first_chunk().unwrap()) {
+            0 => return commands,
+            next => rest = &rest[next as usize..],
+        }
+    }
+}
+
+const NEGOTIATE: u16 = 0;
+const SESSION_SETUP: u16 = 1;
+const LOGOFF: u16 = 2;
+const TREE_CONNECT: u16 = 3;
+const TREE_DISCONNECT: u16 = 4;
+const CREATE: u16 = 5;
+const CLOSE: u16 = 6;
+
+#[tokio::test]
+async fn every_verb_is_answered_as_the_trace_says() {
+    passes(
+        r#"
+        client A user=alice
+        A create d "d" access=rw disposition=create options=directory -> OK action=created attributes=directory
+        A create f "d/f" access=rwd share=rw disposition=create allocation=8192 query-maximal-access query-on-disk-id oplock=ii -> OK oplock=ii size=0 durable=no maximal-access-status=0x0
+        A write f offset=0 len=70000 fill=3 write-through -> OK len=70000
+        A write f offset=70000 data="tail" -> OK len=4
+        A read f offset=69000 len=1000 -> OK len=1000 fill=3
+        A read f offset=70000 len=100 -> OK len=4 data="tail"
+        A read f offset=70004 len=1 -> END_OF_FILE
+        A read f offset=70000 len=10 min=10 -> END_OF_FILE
+        A flush f
+        A lock f range=0..10 exclusive
+        A lock f range=5..6 shared -> LOCK_NOT_GRANTED
+        A lock f range=0..10 unlock
+        A query-info f standard -> OK size=70004 delete-pending=no directory=no
+        A query-info f all buffer=100 -> BUFFER_OVERFLOW len=100
+        A query-info f network-open -> OK size=70004
+        A query-fs f attribute -> OK max-name=255
+        A set-info f end-of-file size=10
+        A set-info f basic written=2020-02-29T12:00:00Z attributes=hidden
+        A query-info f basic -> OK written=2020-02-29T12:00:00Z attributes=hidden
+        A set-info f rename path="d/g"
+        A set-info f disposition
+        A set-info f disposition keep
+        A set-info f position size=5
+        A query-info f position -> OK position=5
+        A close f postquery -> OK size=10
+        A query-directory d restart -> OK count=3 names="g"
+        A query-directory d -> NO_MORE_FILES
+        A query-directory d reopen pattern="x*" -> NO_SUCH_FILE
+        A create f "d/g" access=d options=delete-on-close
+        A close f
+        A create f "d/g" -> OBJECT_NAME_NOT_FOUND
+        A close d
+        A echo
+        A tree-connect "no-such-share" -> BAD_NETWORK_NAME
+        A tree-disconnect
+        A logoff
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn share_access_is_what_the_trace_says() {
+    passes(
+        r#"
+        client A user=alice
+        client B user=bob
+        a: A create f "f" access=rw share=r disposition=create
+        b: B create g "f" access=rw after=a -> SHARING_VIOLATION
+           B create h "f" access=r share=rw -> OK
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_that_waits_frees_its_lane_and_can_be_cancelled() {
+    passes(
+        r#"
+        client A user=alice
+        client B user=bob
+        client B2 on=B
+            A create f "f" access=rw disposition=create
+            A write f len=10
+        l:  A lock f range=0..10 exclusive
+            B create g "f" access=rw after=l
+        p:  B lock g range=0..1 exclusive wait -> PENDING
+            B read g offset=10 len=1 -> END_OF_FILE
+        e:  B2 echo after=p.pending
+            B2 cancel p after=e
+            B await p -> CANCELLED within=5s
+        q:  B lock g range=0..1 exclusive wait -> PENDING
+            A lock f range=0..10 unlock after=q.pending
+            B await q -> OK within=5s
+        check order l < p.pending < q.pending < q
+        "#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn compounds_are_one_frame_signed_or_encrypted() {
+    for settings in ["dialect=2.1", "dialect=3.0", "dialect=3.1.1", "encryption=required"] {
+        passes(&format!(
+            r#"
+            client A user=alice {settings}
+            A create f "f" access=rw disposition=create
+            A + write f data="hello"
+            A + query-info f standard -> OK size=5
+            A + close f
+            A create g "f" access=rw
+            A write g offset=5 data="!"
+            A + read g len=6 -> OK len=6 data="hello!"
+            "#
+        ))
+        .await;
+    }
+    let case = site().await;
+    let tap = Tap::new(&case.target).await;
+    let trace = trace("client A user=alice\nA create f \"f\" disposition=create\nA + close f");
+    let mut client = Lone::new(&trace, &tap.target, &case.identities["alice"]);
+    assert_eq!(status(&client.run(Op::Connect).await), 0);
+    let before = tap.commands().len();
+    client.connection.submit(&[Op::Step(StepId(0)), Op::Step(StepId(1))]);
+    for _ in 0..2 {
+        let outcome = timeout(BOUND, client.reports.next()).await.unwrap();
+        assert_eq!(status(&outcome), 0);
+    }
+    assert_eq!(tap.commands()[before..], [CREATE, CLOSE]);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_that_nobody_asked_for() {
+    let case = site().await;
+    let tap = Tap::new(&case.target).await;
+    let text = "client A user=alice\nA create f \"f\" access=rw share=none disposition=open-if";
+    let (trace, alice) = (trace(text), &case.identities["alice"]);
+    let mut client = Lone::new(&trace, &tap.target, alice);
+    assert_eq!(status(&client.run(Op::Connect).await), 0);
+    assert_eq!(status(&client.step(0).await), 0);
+    let scripted = [NEGOTIATE, SESSION_SETUP, SESSION_SETUP, TREE_CONNECT, CREATE];
+    assert_eq!(tap.commands(), scripted);
+    client.close().await;
+    let closed = [scripted.as_slice(), &[CLOSE, TREE_DISCONNECT, LOGOFF]].concat();
+    assert_eq!(tap.commands(), closed);
+
+    // Nobody may share the file, so the second open succeeds only if the first is gone.
+    let mut second = Lone::new(&trace, &case.target, alice);
+    assert_eq!(status(&second.run(Op::Connect).await), 0);
+    assert_eq!(status(&second.step(0).await), 0);
+    second.close().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(tap.commands(), closed, "sent after the end");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_the_servers_answer_and_stays_secret() {
+    let case = site().await;
+    let trace = trace("client A user=alice\nA connect -> LOGON_FAILURE stage=session-setup");
+    let mut identity = case.identities["alice"].clone();
+    identity.password = "Sesame-open-17".to_owned().into();
+    let mut client = Lone::new(&trace, &case.target, &identity);
+    let outcome = client.step(0).await;
+    assert_eq!(status(&outcome), 0xc000_006d);
+    assert!(!format!("{outcome:?}").contains("Sesame"));
+    client.close().await;
+}
+
+#[tokio::test]
+async fn an_answer_with_a_bad_signature_is_a_violation() {
+    let case = site().await;
+    let tap = Tap::new(&case.target).await;
+    let trace = trace("client A user=alice\nA echo\nA echo");
+    let mut client = Lone::new(&trace, &tap.target, &case.identities["alice"]);
+    assert_eq!(status(&client.run(Op::Connect).await), 0);
+    assert_eq!(status(&client.step(0).await), 0);
+    tap.spoil.store(true, Ordering::SeqCst);
+    let outcome = client.step(1).await;
+    assert!(matches!(outcome, Outcome::Violation(_)), "{outcome:?}");
+    tap.spoil.store(false, Ordering::SeqCst);
+    client.close().await;
+}
+
+/// A server that sends these bytes to everyone, and then ends the connection or says nothing more.
+async fn fake(bytes: &'static [u8], end: bool) -> (Target, Identity) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target {
+        address: listener.local_addr().unwrap(),
+        host: "127.0.0.1".into(),
+        share: "data".into(),
+        root: String::new(),
+    };
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(bytes).await;
+            if !end {
+                held.push(stream);
+            }
+        }
+    });
+    let identity = Identity {
+        name: "alice".into(),
+        account: "alice".into(),
+        domain: String::new(),
+        password: "none".to_owned().into(),
+    };
+    (target, identity)
+}
+
+#[tokio::test]
+async fn a_server_that_ends_the_connection_or_talks_nonsense_ends_connecting() {
+    let nonsense: [(&[u8], bool); 3] =
+        [(b"", true), (b"HTTP/1.1 400 Bad Request\r\n", false), (b"\0\0\0\x02xx", true)];
+    for (bytes, end) in nonsense {
+        let (target, identity) = fake(bytes, end).await;
+        let trace = trace("client A user=alice\nA echo");
+        let mut client = Lone::new(&trace, &target, &identity);
+        let outcome = client.run(Op::Connect).await;
+        assert!(!matches!(outcome, Outcome::Answered(_)), "{outcome:?}");
+        let outcome = client.step(0).await;
+        assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
+        client.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_ends_connecting_within_its_bound() {
+    let (target, identity) = fake(b"", false).await;
+    let trace = trace("client A user=alice\nA echo");
+    let mut client = Lone::new(&trace, &target, &identity);
+    let outcome = client.run(Op::Connect).await;
+    assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
+    client.close().await;
+}
+
+#[tokio::test]
+async fn closing_ends_what_is_in_flight() {
+    let case = site().await;
+    let trace = trace(
+        "client A user=alice\n\
+         A create f \"f\" access=rw disposition=open-if\nA lock f range=0..1\n\
+         A create g \"f\" access=rw\nA lock g range=0..1 wait -> PENDING",
+    );
+    let mut client = Lone::new(&trace, &case.target, &case.identities["alice"]);
+    assert_eq!(status(&client.run(Op::Connect).await), 0);
+    for step in 0..3 {
+        assert_eq!(status(&client.step(step).await), 0);
+    }
+    client.connection.submit(&[Op::Step(StepId(3))]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    timeout(BOUND, client.connection.close()).await.expect("a bound").unwrap();
+    let outcome = timeout(BOUND, client.reports.next()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
+}
+
+fn lacks(text: &str) -> Vec<(Option<u32>, String)> {
+    let missing = SmbRs::new().missing(&trace(text));
+    missing.into_iter().map(|lack| (lack.step.map(|step| step.0), lack.what)).collect()
+}
+
+#[test]
+fn what_cannot_be_said_is_known_before_the_run() {
+    for (step, what) in [
+        ("create f \"f\" oplock=batch", "create oplock=batch"),
+        ("create f \"f\" lease-key=k lease-state=r", "create lease-key"),
+        ("create f \"f\" disposition=0x9", "create disposition=0x9"),
+        ("create f \"f\" impersonation=0x9", "create impersonation=0x9"),
+    ] {
+        let found = lacks(&format!("client A user=alice\nA {step}"));
+        assert_eq!(found, [(Some(0), what.to_owned())], "{step}");
+    }
+    for (step, what) in [
+        ("read f len=0", "read len=0"),
+        ("query-info f 0x40", "query-info class 0x40"),
+        ("query-fs f 0x40", "query-fs class 0x40"),
+        ("query-directory f class=0x40", "query-directory class=0x40"),
+        ("on-break f ignore", "on-break"),
+        ("no-break f within=1ms", "no-break"),
+        ("break f batch->ii within=1s", "break"),
+    ] {
+        let found = lacks(&format!("client A user=alice\nA create f \"f\"\nA {step}"));
+        assert_eq!(found, [(Some(1), what.to_owned())], "{step}");
+    }
+}
+
+#[test]
+fn a_client_that_cannot_be_made_is_known_before_the_run() {
+    for setting in
+        ["anonymous", "user=a auth=kerberos", "user=a cipher=aes-128-gcm", "user=a encryption=off"]
+    {
+        let found = lacks(&format!("client A {setting}\nA echo"));
+        assert_eq!(found.len(), 1, "{setting}: {found:?}");
+        assert_eq!(found[0].0, None);
+    }
+    let possible = "client A user=a encryption=off dialect=3.0.2\nclient B on=A\nB echo";
+    assert_eq!(lacks(possible), []);
+}
