@@ -68,6 +68,12 @@ async fn attempt(launch: &Launch<'_>, smbd: &Smbd) -> Result<(Record, Keeper), S
         free_port().map_err(|source| file("finding a port on", Path::new("127.0.0.1"), source))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let directory = make_folder(launch, port)?;
+    // Already now, with a process number that is not known yet: the sweep reads it from the folder then.
+    write_copy(
+        &directory,
+        &launch.record(address, resource(&directory, 0, 0, smbd)),
+    )
+    .inspect_err(|_| drop(fs::remove_dir_all(&directory)))?;
     let arguments: [OsString; 4] = [
         "local".into(),
         directory.clone().into(),
@@ -132,20 +138,26 @@ async fn ready(
     let start = Stat::read(group)
         .map(|stat| stat.start)
         .ok_or_else(|| not_ready("smbd exited".to_owned()))?;
-    let record = launch.record(
-        address,
-        Resource::Local {
-            directory: directory.to_owned(),
-            group,
-            start,
-            version: smbd.version.clone(),
-        },
-    );
-    let copy = directory.join(RECORD);
-    let text = serde_json::to_vec(&record).map_err(|error| file("writing", &copy, error.into()))?;
-    fs::write(&copy, text).map_err(|source| file("writing", &copy, source))?;
+    let record = launch.record(address, resource(directory, group, start, smbd));
+    write_copy(directory, &record)?;
     launch.registry.write(&record)?;
     Ok(record)
+}
+
+fn resource(directory: &Path, group: u32, start: u64, smbd: &Smbd) -> Resource {
+    Resource::Local {
+        directory: directory.to_owned(),
+        group,
+        start,
+        version: smbd.version.clone(),
+    }
+}
+
+/// Puts the record into the server's folder too, where a sweep finds it without the registry.
+fn write_copy(directory: &Path, record: &Record) -> Result<(), ServerError> {
+    let copy = directory.join(RECORD);
+    let text = serde_json::to_vec(record).map_err(|error| file("writing", &copy, error.into()))?;
+    fs::write(&copy, text).map_err(|source| file("writing", &copy, source))
 }
 
 /// Looks for a `smbd` of the version that is asked for, and for the wrappers it needs.
@@ -370,11 +382,18 @@ pub(crate) fn stopped(group: u32, start: u64) -> Option<String> {
     }
 }
 
-/// Ends what is left of a server and removes its folder; for when its keeper is gone.
+/// Ends what is left of a server and removes its folder; for when its keeper is gone. `group` is 0 for a server that
+/// was not ready yet.
 pub(crate) async fn remove(directory: &Path, group: u32, start: u64) -> Result<(), ServerError> {
-    // The number may belong to another process by now; that one leads no group of smbd processes.
-    let leads = Stat::read(group).is_none_or(|stat| stat.start == start || stat.group != group);
-    if leads {
+    let known = group != 0;
+    let group = if known {
+        group
+    } else {
+        leader(directory).unwrap_or_default()
+    };
+    // The number may belong to another process by now; that one's group is not ours to end.
+    let reused = |stat: &Stat| known && stat.start != start && stat.group == group;
+    if group != 0 && !Stat::read(group).as_ref().is_some_and(reused) {
         end_group(group);
         for _ in 0..200 {
             if process::smbd_group(group).is_empty() {

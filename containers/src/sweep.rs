@@ -89,7 +89,7 @@ pub(crate) async fn remove(registry: &Registry, record: &Record) -> Result<(), S
     Ok(())
 }
 
-/// Folders of private servers whose record is lost. Without a record in it a folder is left alone: its server starts.
+/// Folders of private servers whose record is lost, or was never written because the start was cut short.
 async fn folders(report: &mut SweepReport) {
     let Ok(parent) = local::parent() else { return };
     let Ok(entries) = fs::read_dir(parent) else {

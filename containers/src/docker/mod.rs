@@ -300,13 +300,8 @@ impl Container {
         }
     }
 
-    /// The end of what it printed.
+    /// The end of what it printed: the engine's word, or what was read along when the container is gone already.
     pub(crate) async fn log(&self) -> String {
-        if let Some(printed) = &self.printed {
-            let printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
-            return String::from_utf8_lossy(&printed.iter().copied().collect::<Vec<_>>())
-                .into_owned();
-        }
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
@@ -321,6 +316,9 @@ impl Container {
         };
         // What came until then is better than nothing.
         let _ = timeout(REQUEST, read).await;
+        if let (true, Some(printed)) = (bytes.is_empty(), &self.printed) {
+            bytes.clone_from(&printed.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         String::from_utf8_lossy(bytes.make_contiguous()).into_owned()
     }
 
