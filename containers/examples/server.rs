@@ -12,7 +12,14 @@ use samba_servers::{ServerSpec, StartOptions, shutdown_signal, start};
 use secrecy::ExposeSecret;
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> ExitCode {
+    run().await.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let spec: ServerSpec = arguments
         .next()
