@@ -1,7 +1,7 @@
 //! NTSTATUS codes and their names (MS-ERREF 2.3).
 //!
-//! A status stays a `u32` everywhere, since a server may answer with one that has no name. That a trace
-//! writes `OK` for success is left to the vocabulary.
+//! A status stays a `u32` everywhere, since a server may answer with one that has no name. That a
+//! trace writes `OK` for success is left to the vocabulary.
 
 mod table;
 
@@ -21,6 +21,10 @@ pub const NOTIFY_ENUM_DIR: u32 = 0x0000_010C;
 pub const BUFFER_OVERFLOW: u32 = 0x8000_0005;
 /// STATUS_NO_MORE_FILES: the end of a QUERY_DIRECTORY.
 pub const NO_MORE_FILES: u32 = 0x8000_0006;
+/// STATUS_NO_SUCH_FILE: a listing whose pattern selects nothing.
+pub const NO_SUCH_FILE: u32 = 0xC000_000F;
+/// STATUS_END_OF_FILE: a read behind the last byte.
+pub const END_OF_FILE: u32 = 0xC000_0011;
 /// STATUS_MORE_PROCESSING_REQUIRED: the SESSION_SETUP goes on.
 pub const MORE_PROCESSING_REQUIRED: u32 = 0xC000_0016;
 /// STATUS_ACCESS_DENIED.
@@ -29,8 +33,14 @@ pub const ACCESS_DENIED: u32 = 0xC000_0022;
 pub const OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
 /// STATUS_OBJECT_NAME_COLLISION.
 pub const OBJECT_NAME_COLLISION: u32 = 0xC000_0035;
+/// STATUS_OBJECT_PATH_NOT_FOUND: a directory before the last part of the name does not exist.
+pub const OBJECT_PATH_NOT_FOUND: u32 = 0xC000_003A;
+/// STATUS_SHARING_VIOLATION: another open does not share what is asked for, or the other way round.
+pub const SHARING_VIOLATION: u32 = 0xC000_0043;
 /// STATUS_LOGON_FAILURE.
 pub const LOGON_FAILURE: u32 = 0xC000_006D;
+/// STATUS_DIRECTORY_NOT_EMPTY: a directory that is to be deleted has entries.
+pub const DIRECTORY_NOT_EMPTY: u32 = 0xC000_0101;
 /// STATUS_CANCELLED.
 pub const CANCELLED: u32 = 0xC000_0120;
 
