@@ -1,2 +1,7 @@
-//! The `smb-replay` binary.
-fn main() {}
+//! The `smb-replay` program; all of it is in the library's `cli` module.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smb_replay::cli::main()
+}

@@ -1,1 +1,2 @@
-//! The regression suite: traces and the test binary that runs them.
+//! The regression suite of smb-replay: the traces in `traces/`, and the test binaries in `tests/`
+//! that run them. There is nothing in the library itself.

@@ -1,0 +1,28 @@
+//! The clients that this build has, by the names that people write.
+
+use std::sync::Arc;
+
+use replay_engine::Backend;
+
+/// The backend of this name; the error says which there are.
+pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Backend>, String> {
+    let all = all();
+    let names: Vec<_> = all.iter().map(|backend| backend.name()).collect();
+    all.into_iter()
+        .find(|backend| backend.name() == name)
+        .ok_or_else(|| {
+            format!(
+                "this build has no backend `{name}`; it has: {}",
+                names.join(", ")
+            )
+        })
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
+    vec![
+        Arc::new(smb_backends::native::Native::default()),
+        #[cfg(feature = "smb-rs")]
+        Arc::new(smb_backends::smb_rs::SmbRs::default()),
+    ]
+}

@@ -1,0 +1,289 @@
+//! The `smb-replay` program: its command line, and which exit code means what.
+//!
+//! Each command is a module. Results go to stdout, everything else to stderr; a reader that goes
+//! away (`smb-replay … | head`) ends neither in a panic nor in another exit code.
+
+mod backends;
+mod convert;
+mod dbench;
+mod output;
+mod progress;
+mod run;
+mod sweep;
+mod traces;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Everything was as it should be.
+    Passed,
+    /// The server answered otherwise than expected, or `fmt --check` found something to change.
+    Failed,
+    /// A file cannot be read, or does not hold what it should.
+    BadInput,
+    /// No server can be had.
+    NoServer,
+    /// The server or the harness went away.
+    Broken,
+    /// The backend cannot run this trace.
+    Skipped,
+    /// The command line is wrong (`EX_USAGE` of sysexits.h).
+    Usage,
+    /// A signal ended it.
+    Interrupted(crate::interrupt::Signal),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Passed => 0,
+            Exit::Failed => 1,
+            Exit::BadInput => 2,
+            Exit::NoServer => 3,
+            Exit::Broken => 4,
+            Exit::Skipped => 5,
+            Exit::Usage => 64,
+            Exit::Interrupted(signal) => signal.exit_code(),
+        })
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  smb-replay check traces/*.ir
+  smb-replay run traces/lock.ir
+  smb-replay run big.ir.jsonl.zst --backend smb-rs --clock paced --scale 0.5 --report out.json
+  SMB_REPLAY_SERVER=smb://nas:445/data SMB_REPLAY_IDENTITIES=ids smb-replay run traces/lock.ir
+  smb-replay import dbench /usr/share/dbench/client.txt -o client.ir.jsonl
+
+Exit codes:
+  0    passed; the files are well
+  1    failed: the server answered otherwise than the trace says; `fmt --check` found differences
+  2    bad input: a trace or file that cannot be read or does not load
+  3    no server can be had
+  4    broken: the server or the connection to it went away
+  5    skipped: the backend cannot do what the trace needs
+  64   the command line is wrong
+  130  interrupted (SIGINT); 143: terminated (SIGTERM)
+
+Environment:
+  SMB_REPLAY_SERVER      smb://host:port/share: a server that runs already
+  SMB_REPLAY_IDENTITIES  its accounts: a file with mode 0600
+  SMB_REPLAY_SOURCE      auto, external, docker or local: where a server comes from
+  RUST_LOG               what is logged to stderr, for instance smb_backends=debug";
+
+/// Replays SMB2/3 traces against a server and judges every answer.
+///
+/// A trace says what several clients do, when, and what the server must answer.
+#[derive(Debug, Parser)]
+#[command(name = "smb-replay", version, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load traces and show every mistake in them.
+    Check {
+        /// Traces: .ir, .ir.jsonl or .ir.jsonl.zst.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Bring .ir files into their canonical form, in place.
+    ///
+    /// Comments and empty lines stay.
+    Fmt {
+        /// Traces in text form.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Change nothing; name the files that would change and exit with 1 if there are any.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write a trace in another encoding, which the name of OUT decides.
+    ///
+    /// Comments of the text form are not carried over.
+    Convert {
+        /// .ir, .ir.jsonl or .ir.jsonl.zst.
+        input: PathBuf,
+        /// .ir, .ir.jsonl or .ir.jsonl.zst.
+        output: PathBuf,
+    },
+    /// Replay a trace against a server and judge every answer.
+    Run(RunArguments),
+    /// Turn what other tools recorded into a trace.
+    Import {
+        #[command(subcommand)]
+        what: Import,
+    },
+    /// Remove what killed runs left behind: containers and private servers.
+    Sweep,
+    /// Show what each client of this build can and cannot do.
+    Backends,
+}
+
+#[derive(Debug, Subcommand)]
+enum Import {
+    /// A load file of dbench (/usr/share/dbench/client.txt of its Debian package).
+    Dbench {
+        /// The load file.
+        file: PathBuf,
+        /// Where the trace goes; its name decides the encoding [default: .ir.jsonl on stdout]
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+}
+
+/// `smb-replay run`.
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// .ir, .ir.jsonl or .ir.jsonl.zst.
+    trace: PathBuf,
+    /// The client that replays it; `smb-replay backends` shows what each can do.
+    #[arg(long, default_value = "native")]
+    backend: String,
+    /// What decides when a step is due.
+    #[arg(long, value_enum, default_value_t = ClockName::Paced)]
+    clock: ClockName,
+    /// Factor on the recorded times: 0.5 runs twice as fast. Only with --clock paced.
+    #[arg(long, value_parser = factor)]
+    scale: Option<f64>,
+    /// The server: samba-4.13, samba-4.17, samba-4.22, or smb://host:port/share.
+    #[arg(long, default_value = "samba-4.17")]
+    server: String,
+    /// The longest that all steps may take together: 90s, 15m; without one they take what they take.
+    #[arg(long, value_parser = duration)]
+    timeout: Option<Duration>,
+    /// The longest that one step may take.
+    #[arg(long, value_parser = duration, default_value = "30s")]
+    step_timeout: Duration,
+    /// Write everything that was found as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    /// Leave the trace's directory on the server when the run was not as expected.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ClockName {
+    /// The trace's own times.
+    Paced,
+    /// As fast as order and dependencies allow.
+    Asap,
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too. A closed pipe is nothing to complain about.
+            let _ = error.print();
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Passed
+            };
+            return exit.into();
+        }
+    };
+    log_to_stderr();
+    let exit = match arguments.command {
+        Command::Check { files } => traces::check(&files),
+        Command::Fmt { files, check } => traces::format(&files, check),
+        Command::Convert { input, output } => convert::convert(&input, &output),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Import {
+            what: Import::Dbench { file, output },
+        } => dbench::import(&file, output.as_deref()),
+        Command::Sweep => sweep::sweep(),
+        Command::Backends => backends::show(),
+    };
+    exit.into()
+}
+
+fn log_to_stderr() {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// A line for people on stderr; a closed stderr is ignored.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// `250ms`, `90s`, `15m`, `1.5h`; at most a week.
+fn duration(text: &str) -> Result<Duration, String> {
+    const WEEK: f64 = 7.0 * 24.0 * 3600.0;
+    let split = text
+        .find(|char: char| char.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a number with ms, s, m or h is needed, for instance 90s".to_owned()),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{number}` is no number"))?;
+    let seconds = number * unit;
+    if !(0.001..=WEEK).contains(&seconds) {
+        return Err("it must be between 1ms and 168h".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.0..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err("a number between 0 and 1000 is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for wrong in [
+            "", "90", "s", "-1s", "0s", "1e9h", "NaNs", "infs", "5 s", "5us",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_finite_and_not_negative() {
+        assert_eq!(factor("0.5"), Ok(0.5));
+        assert!(
+            ["-1", "NaN", "inf", "x"]
+                .iter()
+                .all(|text| factor(text).is_err())
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! What is shown on a terminal while a long run goes on. Silent when stderr is no terminal.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use replay_engine::Progress;
+use tokio::task::JoinHandle;
+
+const EVERY: Duration = Duration::from_millis(200);
+
+/// A line that is kept up to date by a task of the runtime.
+pub(super) struct Display {
+    task: Option<(JoinHandle<()>, ProgressBar)>,
+}
+
+impl Display {
+    /// Begins to show these counters. Must be called inside the runtime.
+    pub(super) fn start(progress: Arc<Progress>) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { task: None };
+        }
+        let bar = ProgressBar::new(0);
+        let style = "{elapsed_precise} {bar:30} {human_pos}/{human_len} steps, {per_sec} {msg}";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let shown = bar.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                update(&shown, &progress);
+                tokio::time::sleep(EVERY).await;
+            }
+        });
+        Self {
+            task: Some((task, bar)),
+        }
+    }
+
+    /// Removes the line.
+    pub(super) fn finish(self) {
+        if let Some((task, bar)) = self.task {
+            task.abort();
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn update(bar: &ProgressBar, progress: &Progress) {
+    bar.set_length(progress.steps_total.load(Relaxed));
+    bar.set_position(progress.steps_done.load(Relaxed));
+    let (clients, all) = (
+        progress.clients_connected.load(Relaxed),
+        progress.clients_total.load(Relaxed),
+    );
+    let differences = progress.differences.load(Relaxed);
+    let lag = progress.lag.load(Relaxed) / 1_000_000;
+    let mut message = format!("{differences} differences, {lag} ms late");
+    if clients < all {
+        message = format!("{clients}/{all} clients connected");
+    }
+    bar.set_message(message);
+}

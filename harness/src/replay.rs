@@ -1,0 +1,123 @@
+//! One run of one trace on a running server, from the case's directory to its removal.
+//!
+//! Used by the suite's cases and by `smb-replay run` alike. What the result means for a test, and
+//! how it is shown, is left to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use replay_engine::{Backend, RunOptions, RunReport, Site, Verdict};
+use replay_ir::Trace;
+use samba_servers::CaseSite;
+
+use crate::servers::Shared;
+use crate::site;
+
+/// How long making or removing a case's place on the server may take.
+const PREPARING: Duration = Duration::from_secs(60);
+
+/// What is to be run.
+pub(crate) struct Request<'a> {
+    /// What the case's directory and accounts are named after.
+    pub(crate) case: &'a str,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) options: RunOptions,
+    /// Leave the directory on the server when the run was not as expected.
+    pub(crate) keep_failed: bool,
+}
+
+/// What came of it.
+pub(crate) struct Replayed {
+    pub(crate) run: RunReport,
+    /// The server in a line.
+    pub(crate) server: String,
+    /// The end of the server's log, where the run was not as expected.
+    pub(crate) server_log: String,
+    /// The directory that was left on the server.
+    pub(crate) kept: Option<String>,
+    /// What could not be cleaned up.
+    pub(crate) troubles: Vec<String>,
+}
+
+/// Runs it. An error is the reason why it is broken: the run never began.
+pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Replayed, String> {
+    if let Some(reason) = shared.known_gone() {
+        return Err(format!("{reason} (found by an earlier case)"));
+    }
+    let server = &shared.server;
+    let users = site::users(&request.trace);
+    let opened = bounded(
+        "opening the case's directory",
+        server.open_case(request.case, &users),
+    );
+    let case = match opened.await {
+        Ok(case) => case,
+        Err(error) => return Err(shared.gone().await.unwrap_or(error)),
+    };
+    let prepared = site::prepare(&case, &request.trace, request.options.stop.clone()).await;
+    let place = Site {
+        target: case.target.clone(),
+        identities: case.identities.clone(),
+    };
+    let mut run = match prepared {
+        Ok(()) => {
+            let trace = Arc::clone(&request.trace);
+            replay_engine::run(trace, request.backend, &place, &request.options).await
+        }
+        Err(reason) => {
+            let reason = shared.gone().await.unwrap_or(reason);
+            let mut troubles = Vec::new();
+            close(case, false, &mut troubles).await;
+            return Err(reason);
+        }
+    };
+    if (!run.lost.is_empty() || matches!(run.verdict, Verdict::Broken { .. }))
+        && let Some(reason) = shared.gone().await
+    {
+        run = run.into_broken(reason);
+    }
+    let as_expected = matches!(run.verdict, Verdict::Passed | Verdict::Skipped { .. });
+    let server_log = if as_expected {
+        String::new()
+    } else {
+        server.log().await
+    };
+    let keep = request.keep_failed && !as_expected;
+    let kept = keep.then(|| {
+        let target = &place.target;
+        format!("//{}/{}/{}", target.address, target.share, target.root)
+    });
+    let mut troubles = Vec::new();
+    close(case, keep, &mut troubles).await;
+    Ok(Replayed {
+        run,
+        server: server.describe(),
+        server_log,
+        kept,
+        troubles,
+    })
+}
+
+/// Removes the case's directory where the server's own source does not, and the rest of the case.
+async fn close(case: CaseSite, keep: bool, troubles: &mut Vec<String>) {
+    if !case.root_exists
+        && !keep
+        && let Err(error) = site::remove_root(&case).await
+    {
+        troubles.push(format!("removing {}: {error}", case.target.root));
+    }
+    if let Err(error) = bounded("closing the case", case.close(keep)).await {
+        troubles.push(error);
+    }
+}
+
+async fn bounded<T, E: ToString>(
+    what: &str,
+    future: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(PREPARING, future).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("{what} took longer than {} s", PREPARING.as_secs())),
+    }
+}
