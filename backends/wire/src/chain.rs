@@ -1,13 +1,13 @@
-//! Lists whose items begin with the 32-bit offset of the next one, 0 in the last: create contexts (MS-SMB2
-//! 2.2.13.2) and most lists of MS-FSCC.
+//! Lists whose items begin with the 32-bit offset of the next one, 0 in the last: create contexts
+//! (MS-SMB2 2.2.13.2) and most lists of MS-FSCC.
 
 use crate::Error;
 use crate::codec::{Reader, Writer};
 
 /// Goes through a list.
 ///
-/// An item ends where the next one begins, so that what is read of all items together is never more than the
-/// list. An offset below `fixed`, the size of the fixed part of an item, is an error.
+/// An item ends where the next one begins, so that what is read of all items together is never more
+/// than the list. An offset below `fixed`, the size of the fixed part of an item, is an error.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain<'a> {
     what: &'static str,
@@ -62,8 +62,8 @@ impl<'a> Iterator for Chain<'a> {
     }
 }
 
-/// Appends items that [`Chain`] reads, each aligned to `alignment` bytes. `encode` goes on behind the offset of
-/// the next item.
+/// Appends items that [`Chain`] reads, each aligned to `alignment` bytes. `encode` goes on behind
+/// the offset of the next item.
 pub(crate) fn encode_chain<T>(
     items: &[T],
     alignment: usize,

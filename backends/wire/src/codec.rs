@@ -1,4 +1,5 @@
-//! Cursors for little-endian structures: [`Reader`] checks every bound, [`Writer`] keeps the offsets.
+//! Cursors for little-endian structures: [`Reader`] checks every bound, [`Writer`] keeps the
+//! offsets.
 //!
 //! Neither knows a message; nothing here allocates according to a length that was received.
 
@@ -209,7 +210,8 @@ impl<'a> Writer<'a> {
         self.u64(value.volatile);
     }
 
-    /// A length or offset; one beyond 16 bits is written as the largest, see the crate's documentation.
+    /// A length or offset; one beyond 16 bits is written as the largest, see the crate's
+    /// documentation.
     pub(crate) fn len16(&mut self, value: usize) {
         self.u16(u16::try_from(value).unwrap_or(u16::MAX));
     }

@@ -2,8 +2,8 @@
 
 /// Why bytes could not be read, or a message could not be verified or decrypted.
 ///
-/// Offsets and lengths are bytes from the start of the structure named by `what`; for a message that
-/// is the start of its header.
+/// Offsets and lengths are bytes from the start of the structure named by `what`; for a message
+/// that is the start of its header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A fixed part ends before it is complete.

@@ -1,7 +1,7 @@
 //! Several messages in one frame: compounds (MS-SMB2 3.2.4.1.4, 3.3.4.1.3).
 //!
-//! A frame is what one length prefix of [`crate::framing`] covers. What its messages contain is left to
-//! [`Request`] and [`Response`].
+//! A frame is what one length prefix of [`crate::framing`] covers. What its messages contain is
+//! left to [`Request`] and [`Response`].
 
 use crate::codec::Writer;
 use crate::messages::{CompressionTransformHeader, TransformHeader};
@@ -46,7 +46,8 @@ impl FrameBuilder {
         Self::default()
     }
 
-    /// Appends a request. The command of the header is that of the request, its NextCommand is ignored.
+    /// Appends a request. The command of the header is that of the request, its NextCommand is
+    /// ignored.
     pub fn request(&mut self, header: &Header, request: &Request) -> &mut Self {
         let header = Header {
             command: request.command(),
@@ -90,8 +91,8 @@ pub fn encode_request(header: &Header, request: &Request) -> Vec<u8> {
     builder.finish()
 }
 
-/// The messages of a frame, each with its header and from its header to the next one's (padding included,
-/// since a signature covers it). Ends after the first error.
+/// The messages of a frame, each with its header and from its header to the next one's (padding
+/// included, since a signature covers it). Ends after the first error.
 pub fn split_compound(frame: &[u8]) -> SplitCompound<'_> {
     SplitCompound { rest: Some(frame) }
 }
@@ -134,7 +135,8 @@ pub fn split_mut(frame: &mut [u8]) -> Result<Vec<&mut [u8]>, Error> {
     }
 }
 
-/// The header at the start of `rest` and the length of its message, which is at least that of the header.
+/// The header at the start of `rest` and the length of its message, which is at least that of the
+/// header.
 fn message_length(rest: &[u8]) -> Result<(Header, usize), Error> {
     const WHAT: &str = "compound";
     let header = Header::decode(rest)?;

@@ -1,5 +1,6 @@
-//! The length prefix before every frame on a TCP connection: four bytes, a zero and a 24-bit big-endian length
-//! (MS-SMB2 2.1, the Direct TCP transport; RFC 1002 4.3.1 for NetBIOS session messages on port 139).
+//! The length prefix before every frame on a TCP connection: four bytes, a zero and a 24-bit
+//! big-endian length (MS-SMB2 2.1, the Direct TCP transport; RFC 1002 4.3.1 for NetBIOS session
+//! messages on port 139).
 //!
 //! Works on buffers; reading and writing sockets is left to the caller.
 
@@ -37,8 +38,8 @@ pub enum Step<'a> {
 ///
 /// # Errors
 ///
-/// A first byte that belongs to no session message or keep-alive, or a frame beyond the limit; the stream
-/// cannot be read any further then.
+/// A first byte that belongs to no session message or keep-alive, or a frame beyond the limit; the
+/// stream cannot be read any further then.
 pub fn next_frame(stream: &[u8], limit: usize) -> Result<Step<'_>, Error> {
     const WHAT: &str = "transport header";
     const SESSION_MESSAGE: u8 = 0x00;

@@ -79,7 +79,8 @@ impl Header {
     /// The size on the wire in bytes, and the offset of the body.
     pub const SIZE: usize = crate::codec::BODY;
 
-    /// The MessageId of a message that answers no request: an oplock or lease break (MS-SMB2 2.2.23).
+    /// The MessageId of a message that answers no request: an oplock or lease break (MS-SMB2
+    /// 2.2.23).
     pub const UNSOLICITED: u64 = u64::MAX;
 
     /// Appends the 64 bytes.

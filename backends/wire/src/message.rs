@@ -1,8 +1,8 @@
 //! A body of any command as a value: [`Request`] and [`Response`].
 //!
-//! Which body a response has follows from its command and its status (MS-SMB2 3.3.4.4): most failures carry an
-//! ERROR response, a few the command's own. Chains and signatures are left to [`crate::frame`] and
-//! [`crate::crypto`].
+//! Which body a response has follows from its command and its status (MS-SMB2 3.3.4.4): most
+//! failures carry an ERROR response, a few the command's own. Chains and signatures are left to
+//! [`crate::frame`] and [`crate::crypto`].
 
 use crate::codec::{BODY, Reader};
 use crate::messages::*;
@@ -114,7 +114,8 @@ impl Request {
         }
     }
 
-    /// Reads a whole message from its header on. A command that is unknown becomes [`Request::Other`].
+    /// Reads a whole message from its header on. A command that is unknown becomes
+    /// [`Request::Other`].
     ///
     /// # Errors
     ///
@@ -244,7 +245,8 @@ impl Response {
         }
     }
 
-    /// Reads a whole message from its header on. A command that is unknown becomes [`Response::Other`].
+    /// Reads a whole message from its header on. A command that is unknown becomes
+    /// [`Response::Other`].
     ///
     /// # Errors
     ///
@@ -284,7 +286,8 @@ impl Response {
         })
     }
 
-    /// The four messages under OPLOCK_BREAK differ by StructureSize and by whether they answer anything.
+    /// The four messages under OPLOCK_BREAK differ by StructureSize and by whether they answer
+    /// anything.
     fn decode_break(header: &Header, message: &[u8]) -> Result<Self, Error> {
         let unsolicited = header.message_id == Header::UNSOLICITED;
         Ok(match structure_size(message) {
@@ -311,7 +314,8 @@ fn structure_size(message: &[u8]) -> u16 {
         .unwrap_or_default()
 }
 
-/// Whether a response carries the body of its command rather than an ERROR response (MS-SMB2 3.3.4.4).
+/// Whether a response carries the body of its command rather than an ERROR response (MS-SMB2
+/// 3.3.4.4).
 fn has_own_body(header: &Header, structure_size: u16) -> bool {
     let status = header.status;
     match header.command {

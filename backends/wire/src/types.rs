@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// A GUID in the order of its bytes on the wire (MS-DTYP 2.3.4.2: the first three groups little-endian).
+/// A GUID in the order of its bytes on the wire (MS-DTYP 2.3.4.2: the first three groups
+/// little-endian).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Guid(pub [u8; 16]);
 
@@ -94,8 +95,8 @@ impl FileId {
 
 /// A point in time, in 100 ns since 1601-01-01 UTC (MS-DTYP 2.3.3).
 ///
-/// In FileBasicInformation 0 means "leave as it is", -1 (all ones) "stop updating", -2 "update again"
-/// (MS-FSCC 2.4.7).
+/// In FileBasicInformation 0 means "leave as it is", -1 (all ones) "stop updating", -2 "update
+/// again" (MS-FSCC 2.4.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Filetime(pub u64);
 
@@ -103,7 +104,8 @@ impl Filetime {
     /// 1970-01-01, in 100 ns since 1601-01-01.
     const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
 
-    /// The time at `since` after 1970-01-01 UTC, rounded down to 100 ns; saturates after the year 60000.
+    /// The time at `since` after 1970-01-01 UTC, rounded down to 100 ns; saturates after the year
+    /// 60000.
     pub fn from_unix(since: Duration) -> Self {
         let ticks = u64::try_from(since.as_nanos() / 100).unwrap_or(u64::MAX);
         Self(ticks.saturating_add(Self::UNIX_EPOCH))
@@ -117,8 +119,8 @@ impl Filetime {
     }
 }
 
-/// A name as it is on the wire: UTF-16LE without terminator, kept as bytes, so that a lone surrogate or an
-/// odd length survives.
+/// A name as it is on the wire: UTF-16LE without terminator, kept as bytes, so that a lone
+/// surrogate or an odd length survives.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct UnicodeString(Vec<u8>);
 

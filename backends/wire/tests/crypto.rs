@@ -1,5 +1,7 @@
 //! Keys, signatures and encryption against published vectors and against what Samba did.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Frame, Recording, unhex};
@@ -174,7 +176,8 @@ fn encryption_of_3_1_1() {
     );
 }
 
-/// Encrypting gives exactly these bytes, decrypting gives the frame, and no changed bit is accepted.
+/// Encrypting gives exactly these bytes, decrypting gives the frame, and no changed bit is
+/// accepted.
 fn encrypts(algorithm: Cipher, key: &Key, frame: &[u8], encrypted: &[u8]) {
     let cipher = TransformCipher::new(algorithm, key).unwrap();
     let header = TransformHeader::decode(encrypted).unwrap();
@@ -285,7 +288,8 @@ struct Session {
 }
 
 impl Session {
-    /// Derives the keys from what was negotiated, and compares them with those that Samba's client printed.
+    /// Derives the keys from what was negotiated, and compares them with those that Samba's client
+    /// printed.
     fn load(name: &str) -> Self {
         let recording = Recording::load(&format!("session-{name}.txt"));
         let dialect = Dialect::from_word(recording.fact("dialect")).unwrap();

@@ -1,5 +1,5 @@
-//! Frames between Samba's clients and server: every one decodes, and every request is encoded again to the
-//! same bytes.
+//! Frames between Samba's clients and server: every one decodes, and every request is encoded again
+//! to the same bytes.
 
 mod common;
 
@@ -18,9 +18,10 @@ fn encode_again(header: &Header, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// Whether a field of the request that receivers ignore is not kept. Samba's torture client writes another
-/// offset than its library does for the absent output of an IOCTL, one for a create context without data, against
-/// the advice of MS-SMB2 2.2.13.2, and anything into the reserved field of a lock element.
+/// Whether a field of the request that receivers ignore is not kept. Samba's torture client writes
+/// another offset than its library does for the absent output of an IOCTL, one for a create context
+/// without data, against the advice of MS-SMB2 2.2.13.2, and anything into the reserved field of a
+/// lock element.
 fn has_idle_field(request: &Request) -> bool {
     let empty = |context: &RequestContext| {
         matches!(

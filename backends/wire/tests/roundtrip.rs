@@ -69,7 +69,8 @@ proptest! {
             builder.request(&header, request);
         }
         let mut frame = builder.finish();
-        let lengths: Vec<_> = split_mut(&mut frame).unwrap().iter().map(|part| part.len()).collect();
+        let parts = split_mut(&mut frame).unwrap();
+        let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
         let parts: Vec<_> = split_compound(&frame).collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(parts.len(), requests.len());
         prop_assert_eq!(parts.iter().map(|(_, part)| part.len()).collect::<Vec<_>>(), lengths);
@@ -82,7 +83,8 @@ proptest! {
             prop_assert_eq!(found, &expected);
             prop_assert_eq!(found.next_command % 8, 0);
             let padding = |decoded: &Request| {
-                // What follows an unknown body, or the path of an extended TREE_CONNECT, is part of it.
+                // What follows an unknown body, or the path of an extended TREE_CONNECT, is part of
+                // it.
                 matches!(decoded, Request::Other { .. } | Request::TreeConnect(_))
             };
             match Request::decode(message) {
@@ -263,7 +265,8 @@ proptest! {
         let mut out = Vec::new();
         encode_streams(&streams, &mut out);
         let decoded: Result<Vec<_>, _> = decode_streams(&out).collect();
-        // The name of every stream but the last one ends with the padding only if its length says so.
+        // The name of every stream but the last one ends with the padding only if its length says
+        // so.
         prop_assert_eq!(decoded, Ok(streams));
 
         let changes = p.list(|p| FileNotifyInformation {

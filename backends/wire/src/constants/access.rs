@@ -3,9 +3,9 @@
 use super::flags;
 
 flags! {
-    /// An access mask (MS-SMB2 2.2.13.1). The names are those for files; on a directory READ_DATA is
-    /// FILE_LIST_DIRECTORY, WRITE_DATA is FILE_ADD_FILE, APPEND_DATA is FILE_ADD_SUBDIRECTORY and EXECUTE
-    /// is FILE_TRAVERSE.
+    /// An access mask (MS-SMB2 2.2.13.1). The names are those for files; on a directory READ_DATA
+    /// is FILE_LIST_DIRECTORY, WRITE_DATA is FILE_ADD_FILE, APPEND_DATA is FILE_ADD_SUBDIRECTORY
+    /// and EXECUTE is FILE_TRAVERSE.
     AccessMask: u32 {
         /// FILE_READ_DATA, FILE_LIST_DIRECTORY.
         READ_DATA = 0x0000_0001;

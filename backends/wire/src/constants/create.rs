@@ -133,7 +133,8 @@ flags! {
 }
 
 impl LeaseState {
-    /// As the specification writes a state: `RWH`, `RH`, `R`, `none`; unknown bits follow in hexadecimal.
+    /// As the specification writes a state: `RWH`, `RH`, `R`, `none`; unknown bits follow in
+    /// hexadecimal.
     pub fn letters(self) -> String {
         let letters = [
             (Self::READ_CACHING, 'R'),

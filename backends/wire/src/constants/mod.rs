@@ -1,5 +1,5 @@
-//! The numbers of MS-SMB2 and MS-FSCC as types: a newtype per field, a constant per value, and a word for each
-//! that a person can read and write.
+//! The numbers of MS-SMB2 and MS-FSCC as types: a newtype per field, a constant per value, and a
+//! word for each that a person can read and write.
 //!
 //! A value that the specifications do not define is kept as it is and shown in hexadecimal.
 
@@ -33,7 +33,8 @@ pub use session::{
     SessionFlags, SessionSetupFlags, ShareCapabilities, ShareFlags, ShareType, TreeConnectFlags,
 };
 
-/// Bits with words: `READ_DATA` is written `read-data`, several are joined by `|`, unknown ones are hexadecimal.
+/// Bits with words: `READ_DATA` is written `read-data`, several are joined by `|`, unknown ones are
+/// hexadecimal.
 ///
 /// Implemented for every flag type of this module.
 pub trait Words: Sized {
@@ -76,7 +77,9 @@ where
 
 /// A flag type: `bitflags` that keeps unknown bits, with `Display` in the form of [`Words`].
 macro_rules! flags {
-    ($(#[$meta:meta])* $name:ident: $bits:ty { $($(#[$($flag_meta:tt)*])* $flag:ident = $value:expr;)* }) => {
+    ($(#[$meta:meta])* $name:ident: $bits:ty {
+        $($(#[$($flag_meta:tt)*])* $flag:ident = $value:expr;)*
+    }) => {
         ::bitflags::bitflags! {
             $(#[$meta])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -96,7 +99,9 @@ macro_rules! flags {
 
 /// A newtype of one value among several, each with its word.
 macro_rules! values {
-    ($(#[$meta:meta])* $name:ident: $repr:ty { $($(#[$value_meta:meta])* $value:ident = $number:expr, $word:literal;)* }) => {
+    ($(#[$meta:meta])* $name:ident: $repr:ty {
+        $($(#[$value_meta:meta])* $value:ident = $number:expr, $word:literal;)*
+    }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
         pub struct $name(pub $repr);
@@ -114,7 +119,8 @@ macro_rules! values {
 
             /// The value of a word, in any case.
             pub fn from_word(word: &str) -> Option<Self> {
-                Self::VALUES.iter().find(|(_, w)| w.eq_ignore_ascii_case(word)).map(|(value, _)| *value)
+                let mut values = Self::VALUES.iter();
+                values.find(|(_, w)| w.eq_ignore_ascii_case(word)).map(|(value, _)| *value)
             }
         }
 

@@ -58,8 +58,8 @@ impl TransformCipher {
 
     /// The encrypted form of a frame.
     ///
-    /// Of `nonce` the first 11 bytes (CCM) or 12 bytes (GCM) count; they must never occur twice with one key, or
-    /// the encryption is void. The others should be zeros.
+    /// Of `nonce` the first 11 bytes (CCM) or 12 bytes (GCM) count; they must never occur twice
+    /// with one key, or the encryption is void. The others should be zeros.
     ///
     /// # Errors
     ///

@@ -33,7 +33,8 @@ impl fmt::Debug for Key {
 
 /// The keys of a session as the client uses them.
 ///
-/// On a further channel of the session only `signing` is of use: the others are those of the first channel.
+/// On a further channel of the session only `signing` is of use: the others are those of the first
+/// channel.
 #[derive(Debug, Clone)]
 pub struct SessionKeys {
     /// Session.SigningKey, or Channel.SigningKey.
@@ -49,9 +50,9 @@ pub struct SessionKeys {
 impl SessionKeys {
     /// Derives the keys from the session key that authentication has settled.
     ///
-    /// `session_key` of any length: its first 16 bytes count, zeros are added to a shorter one, and the keys of
-    /// 256-bit ciphers are derived from all of it. `cipher` is that of the connection, for 3.0 and 3.0.2
-    /// [`Cipher::AES_128_CCM`]. `preauth` matters with 3.1.1 only.
+    /// `session_key` of any length: its first 16 bytes count, zeros are added to a shorter one, and
+    /// the keys of 256-bit ciphers are derived from all of it. `cipher` is that of the connection,
+    /// for 3.0 and 3.0.2 [`Cipher::AES_128_CCM`]. `preauth` matters with 3.1.1 only.
     pub fn derive(
         dialect: Dialect,
         cipher: Cipher,

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha512};
 
 /// PreauthIntegrityHashValue of a connection or a session, by SHA-512.
 ///
-/// The value of the connection covers the NEGOTIATE request and response; the value of a session starts with a
-/// copy of that and goes on with its SESSION_SETUP messages, up to the last request. The final response, which
-/// is signed with the keys that depend on the value, is left out.
+/// The value of the connection covers the NEGOTIATE request and response; the value of a session
+/// starts with a copy of that and goes on with its SESSION_SETUP messages, up to the last request.
+/// The final response, which is signed with the keys that depend on the value, is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreauthHash([u8; 64]);
 

@@ -18,8 +18,8 @@ const SIGNATURE: std::ops::Range<usize> = 48..64;
 
 /// Signs and verifies with one key.
 ///
-/// Works on one message, which in a compound reaches to the header of the next one, padding included (see
-/// [`crate::split_compound`] and [`crate::split_mut`]).
+/// Works on one message, which in a compound reaches to the header of the next one, padding
+/// included (see [`crate::split_compound`] and [`crate::split_mut`]).
 #[derive(Clone)]
 pub struct Signer(Algorithm);
 
@@ -92,8 +92,8 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`Error::Unsigned`] without [`Flags::SIGNED`], [`Error::Signature`] if it is wrong, or bytes that do not
-    /// begin with a header.
+    /// [`Error::Unsigned`] without [`Flags::SIGNED`], [`Error::Signature`] if it is wrong, or bytes
+    /// that do not begin with a header.
     pub fn verify(&self, message: &[u8]) -> Result<(), Error> {
         let header = Header::decode(message)?;
         if !header.is_signed() {

@@ -15,8 +15,8 @@ pub struct FullEa {
     pub ea_value: Vec<u8>,
 }
 
-/// Appends a list of extended attributes. A name or value that is too long is written in full with the
-/// largest length.
+/// Appends a list of extended attributes. A name or value that is too long is written in full with
+/// the largest length.
 pub fn encode_full_ea(attributes: &[FullEa], out: &mut Vec<u8>) {
     encode_chain(attributes, 4, &mut Writer::new(out), |attribute, writer| {
         writer.u8(attribute.flags);

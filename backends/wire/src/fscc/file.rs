@@ -1,4 +1,5 @@
-//! Information about a file, of fixed size (MS-FSCC 2.4), and FileAllInformation, which collects it.
+//! Information about a file, of fixed size (MS-FSCC 2.4), and FileAllInformation, which collects
+//! it.
 
 use super::{FileNameInformation, fixed};
 use crate::codec::{Reader, Writer};
@@ -141,7 +142,8 @@ fixed! {
 fixed! {
     /// FileDispositionInformationEx (MS-FSCC 2.4.12).
     FileDispositionInformationEx + 0 {
-        /// Flags: 1 delete, 2 POSIX semantics, 4 force image section check, 8 on close, 0x10 ignore read-only.
+        /// Flags: 1 delete, 2 POSIX semantics, 4 force image section check, 8 on close, 0x10 ignore
+        /// read-only.
         flags: u32,
     }
 }

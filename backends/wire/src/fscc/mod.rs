@@ -1,9 +1,10 @@
-//! The information structures of MS-FSCC that QUERY_INFO, SET_INFO, QUERY_DIRECTORY and CHANGE_NOTIFY carry in
-//! their buffers.
+//! The information structures of MS-FSCC that QUERY_INFO, SET_INFO, QUERY_DIRECTORY and
+//! CHANGE_NOTIFY carry in their buffers.
 //!
-//! Every structure has `encode`, which appends it, and `decode`, which reads it from the start of a buffer and
-//! ignores what follows. A name that a server cut off (STATUS_BUFFER_OVERFLOW) is read as far as it is there.
-//! Which structure a buffer holds is told by the information class of the request.
+//! Every structure has `encode`, which appends it, and `decode`, which reads it from the start of a
+//! buffer and ignores what follows. A name that a server cut off (STATUS_BUFFER_OVERFLOW) is read
+//! as far as it is there. Which structure a buffer holds is told by the information class of the
+//! request.
 
 mod directory;
 mod ea;

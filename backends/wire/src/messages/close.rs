@@ -37,7 +37,8 @@ impl CloseRequest {
     }
 }
 
-/// CLOSE response (MS-SMB2 2.2.16); all but the flags is zero without [`CloseFlags::POSTQUERY_ATTRIB`].
+/// CLOSE response (MS-SMB2 2.2.16); all but the flags is zero without
+/// [`CloseFlags::POSTQUERY_ATTRIB`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CloseResponse {
     /// Flags.

@@ -8,8 +8,8 @@ use crate::codec::{Reader, Writer};
 pub struct ErrorResponse {
     /// The error contexts of SMB 3.1.1; if there are any, `error_data` is not written.
     pub error_contexts: Vec<ErrorContext>,
-    /// ErrorData of the older form, or of contexts that cannot be read: a symbolic link error response
-    /// (MS-SMB2 2.2.2.2.1), the size that STATUS_BUFFER_TOO_SMALL asks for, or nothing.
+    /// ErrorData of the older form, or of contexts that cannot be read: a symbolic link error
+    /// response (MS-SMB2 2.2.2.2.1), the size that STATUS_BUFFER_TOO_SMALL asks for, or nothing.
     pub error_data: Vec<u8>,
 }
 
@@ -51,8 +51,8 @@ impl ErrorResponse {
         }
     }
 
-    /// Reads the body of a whole message. Data that ends early is taken as far as it goes, since an error
-    /// without its details is still an error.
+    /// Reads the body of a whole message. Data that ends early is taken as far as it goes, since an
+    /// error without its details is still an error.
     ///
     /// # Errors
     ///

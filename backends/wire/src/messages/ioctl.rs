@@ -133,8 +133,8 @@ impl IoctlResponse {
     }
 }
 
-/// Appends the input and, aligned to 8 bytes, the output, and writes their offsets where they belong; of what
-/// is empty the offset is `absent`.
+/// Appends the input and, aligned to 8 bytes, the output, and writes their offsets where they
+/// belong; of what is empty the offset is `absent`.
 fn encode_buffers(writer: &mut Writer<'_>, buffers: [(usize, &[u8]); 2], absent: usize) {
     for (offset_at, buffer) in buffers {
         if buffer.is_empty() {

@@ -1,8 +1,8 @@
 //! The bodies of the messages, a module per command.
 //!
-//! Every body has `encode`, which appends what follows the 64-byte header, and `decode`, which takes the
-//! whole message from its header on. Offsets and lengths are computed when encoding and checked when
-//! decoding; reserved fields are written as zeros. Fields are named as in MS-SMB2.
+//! Every body has `encode`, which appends what follows the 64-byte header, and `decode`, which
+//! takes the whole message from its header on. Offsets and lengths are computed when encoding and
+//! checked when decoding; reserved fields are written as zeros. Fields are named as in MS-SMB2.
 
 mod change_notify;
 mod close;

@@ -28,7 +28,8 @@ pub enum NegotiateContext {
         /// CompressionAlgorithms.
         compression_algorithms: Vec<CompressionAlgorithm>,
     },
-    /// SMB2_NETNAME_NEGOTIATE_CONTEXT_ID (MS-SMB2 2.2.3.1.4): the server's name as the client knows it.
+    /// SMB2_NETNAME_NEGOTIATE_CONTEXT_ID (MS-SMB2 2.2.3.1.4): the server's name as the client knows
+    /// it.
     NetName(UnicodeString),
     /// SMB2_TRANSPORT_CAPABILITIES (MS-SMB2 2.2.3.1.5).
     Transport(TransportFlags),

@@ -1,5 +1,5 @@
-//! OPLOCK_BREAK in its six forms: notification, acknowledgment and response, of oplocks (MS-SMB2 2.2.23.1,
-//! 2.2.24.1, 2.2.25.1) and of leases (2.2.23.2, 2.2.24.2, 2.2.25.2).
+//! OPLOCK_BREAK in its six forms: notification, acknowledgment and response, of oplocks (MS-SMB2
+//! 2.2.23.1, 2.2.24.1, 2.2.25.1) and of leases (2.2.23.2, 2.2.24.2, 2.2.25.2).
 
 use crate::codec::{Reader, Writer};
 use crate::{AccessMask, Error, FileId, Guid, LeaseFlags, LeaseState, OplockLevel, ShareAccess};
@@ -43,7 +43,8 @@ macro_rules! oplock_body {
 }
 
 oplock_body! {
-    /// Oplock break notification (MS-SMB2 2.2.23.1), sent with MessageId [`crate::Header::UNSOLICITED`].
+    /// Oplock break notification (MS-SMB2 2.2.23.1), sent with MessageId
+    /// [`crate::Header::UNSOLICITED`].
     OplockBreakNotification, "oplock break notification"
 }
 

@@ -8,7 +8,8 @@ use crate::{AdditionalInformation, Error, FileId, InfoType};
 pub struct QueryInfoRequest {
     /// InfoType.
     pub info_type: InfoType,
-    /// FileInfoClass: a [`crate::FileInfoClass`] or a [`crate::FsInfoClass`], as `info_type` says; else 0.
+    /// FileInfoClass: a [`crate::FileInfoClass`] or a [`crate::FsInfoClass`], as `info_type` says;
+    /// else 0.
     pub file_info_class: u8,
     /// OutputBufferLength in bytes.
     pub output_buffer_length: u32,

@@ -1,10 +1,13 @@
-//! SESSION_SETUP (MS-SMB2 2.2.5, 2.2.6). The tokens are left to the authentication package.
+//! SESSION_SETUP (MS-SMB2 2.2.5, 2.2.6). The tokens are left to the authentication package, and are
+//! not shown: with a captured answer to a challenge a password can be guessed offline.
+
+use std::fmt;
 
 use crate::codec::{Reader, Writer};
 use crate::{Capabilities, Error, SecurityMode, SessionFlags, SessionSetupFlags};
 
 /// SESSION_SETUP request (MS-SMB2 2.2.5).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct SessionSetupRequest {
     /// Flags.
     pub flags: SessionSetupFlags,
@@ -57,8 +60,21 @@ impl SessionSetupRequest {
     }
 }
 
+impl fmt::Debug for SessionSetupRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionSetupRequest")
+            .field("flags", &self.flags)
+            .field("security_mode", &self.security_mode)
+            .field("capabilities", &self.capabilities)
+            .field("channel", &self.channel)
+            .field("previous_session_id", &self.previous_session_id)
+            .field("buffer", &format_args!("{} bytes", self.buffer.len()))
+            .finish()
+    }
+}
+
 /// SESSION_SETUP response (MS-SMB2 2.2.6), of STATUS_SUCCESS and STATUS_MORE_PROCESSING_REQUIRED.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct SessionSetupResponse {
     /// SessionFlags.
     pub session_flags: SessionFlags,
@@ -89,5 +105,14 @@ impl SessionSetupResponse {
             session_flags,
             buffer: reader.range(offset, length)?.to_vec(),
         })
+    }
+}
+
+impl fmt::Debug for SessionSetupResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionSetupResponse")
+            .field("session_flags", &self.session_flags)
+            .field("buffer", &format_args!("{} bytes", self.buffer.len()))
+            .finish()
     }
 }

@@ -8,7 +8,8 @@ use crate::{AdditionalInformation, Error, FileId, InfoType};
 pub struct SetInfoRequest {
     /// InfoType.
     pub info_type: InfoType,
-    /// FileInfoClass: a [`crate::FileInfoClass`] or a [`crate::FsInfoClass`], as `info_type` says; else 0.
+    /// FileInfoClass: a [`crate::FileInfoClass`] or a [`crate::FsInfoClass`], as `info_type` says;
+    /// else 0.
     pub file_info_class: u8,
     /// AdditionalInformation, for security.
     pub additional_information: AdditionalInformation,

@@ -1,5 +1,5 @@
-//! The headers of encrypted and of compressed messages (MS-SMB2 2.2.41, 2.2.42). Encryption itself is in
-//! [`crate::crypto`]; compressed data is recognised and kept as it is.
+//! The headers of encrypted and of compressed messages (MS-SMB2 2.2.41, 2.2.42). Encryption itself
+//! is in [`crate::crypto`]; compressed data is recognised and kept as it is.
 
 use crate::codec::{Reader, Writer};
 use crate::{CompressionAlgorithm, CompressionFlags, Error};
@@ -83,8 +83,8 @@ pub struct CompressionTransformHeader {
     pub compression_algorithm: CompressionAlgorithm,
     /// Flags; two bytes on the wire, here as wide as in NEGOTIATE.
     pub flags: CompressionFlags,
-    /// Offset of the compressed data behind the header, or with [`CompressionFlags::CHAINED`] the length of
-    /// the first payload.
+    /// Offset of the compressed data behind the header, or with [`CompressionFlags::CHAINED`] the
+    /// length of the first payload.
     pub offset_or_length: u32,
     /// All that follows.
     pub payload: Vec<u8>,

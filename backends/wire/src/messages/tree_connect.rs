@@ -12,7 +12,8 @@ pub struct TreeConnectRequest {
     pub flags: TreeConnectFlags,
     /// The share as `\\server\share`.
     pub path: UnicodeString,
-    /// What lies before the path: the fixed part of the extension (MS-SMB2 2.2.9.1), 16 bytes if there is one.
+    /// What lies before the path: the fixed part of the extension (MS-SMB2 2.2.9.1), 16 bytes if
+    /// there is one.
     pub extension: Vec<u8>,
     /// What lies behind the path: the tree connect contexts (MS-SMB2 2.2.9.2) with their padding.
     pub contexts: Vec<u8>,

@@ -1,8 +1,11 @@
-//! The codes and names of MS-ERREF 2.3.1 in the order of the codes, and those that the Windows SDK has added since.
+//! The codes and names of MS-ERREF 2.3.1 in the order of the codes, and those that the Windows SDK
+//! has added since.
 //!
-//! Left out are the facilities that no file server answers with: graphics, terminal services, ACPI, drivers.
+//! Left out are the facilities that no file server answers with: graphics, terminal services, ACPI,
+//! drivers.
 
-/// Code and name without `STATUS_`. The names of RPC and of the debugger have no such prefix anywhere.
+/// Code and name without `STATUS_`. The names of RPC and of the debugger have no such prefix
+/// anywhere.
 #[rustfmt::skip]
 pub(super) static TABLE: &[(u32, &str)] = &[
     (0x00000000, "SUCCESS"),

@@ -1,6 +1,6 @@
 //! What several tests share: hexadecimal, recordings, and values made of random bytes.
 
-#![allow(dead_code, reason = "no test uses all of it")]
+#![allow(dead_code, unused_imports, reason = "no test uses all of it")]
 #![allow(
     unreachable_pub,
     reason = "a module of tests has no other crate to be seen from"
