@@ -6,7 +6,7 @@ use md4::{Digest, Md4};
 use replay_engine::{Identity, Target};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{ServerError, host::Host};
+use crate::{ServerError, host::Host, identities::Identities};
 
 /// The script that makes and removes accounts and directory.
 pub(crate) const SCRIPT: &str = include_str!("case.sh");
@@ -81,9 +81,42 @@ pub(crate) async fn open(
     })
 }
 
+/// The place of `case` on a server that is not ours, below the share's directory `parent`.
+pub(crate) fn external(
+    identities: &Identities,
+    target: Target,
+    parent: &str,
+    case: &str,
+    users: &[String],
+) -> Result<CaseSite, ServerError> {
+    let mut found = BTreeMap::new();
+    for user in users {
+        found.insert(user.clone(), identities.get(user)?);
+    }
+    // Nobody need give the set-up account a table of its own: the first user can make the state as well.
+    let setup = match (identities.get(SETUP), found.values().next()) {
+        (Ok(setup), _) => setup,
+        (Err(_), Some(first)) => first.clone(),
+        (Err(error), None) => return Err(error),
+    };
+    let root = root(case)?;
+    let root = if parent.is_empty() {
+        root
+    } else {
+        format!("{parent}/{root}")
+    };
+    Ok(CaseSite {
+        target: Target { root, ..target },
+        identities: found,
+        setup,
+        root_exists: false,
+        host: Host::External,
+    })
+}
+
 /// The directory of `case`: what of its name is harmless in any file system and URL, at most 48 characters of its end
 /// (where names differ), and 8 random letters.
-pub(crate) fn root(case: &str) -> Result<String, ServerError> {
+fn root(case: &str) -> Result<String, ServerError> {
     let mut name = String::new();
     for letter in case.chars().map(|letter| {
         if letter.is_ascii_alphanumeric() {

@@ -120,6 +120,19 @@ pub enum ServerError {
     },
 }
 
+impl ServerError {
+    /// The error with the last lines of the server's log, where a server did not become ready.
+    pub(crate) fn with_log(self, log: &str) -> Self {
+        match self {
+            Self::NotReady { address, reason } if !log.is_empty() => {
+                let reason = format!("{reason}; its log ends:\n{}", crate::log::tail(log));
+                Self::NotReady { address, reason }
+            }
+            other => other,
+        }
+    }
+}
+
 /// One source that was tried in vain.
 #[derive(Debug)]
 pub struct Attempt {

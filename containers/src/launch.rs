@@ -9,9 +9,6 @@ use crate::{
     registry::{Record, Registry, Resource},
 };
 
-/// How much of a server's log is kept and shown.
-pub(crate) const LOG_LIMIT: usize = 64 * 1024;
-
 /// One start.
 pub(crate) struct Launch<'a> {
     /// The server's random name.

@@ -17,6 +17,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
 use tokio::{process::Command, time::timeout};
 
 use crate::{
@@ -24,8 +25,8 @@ use crate::{
     case::{SETUP_GROUP, USERS_GROUP},
     config::Config,
     keeper::Keeper,
-    launch::{LOG_LIMIT, Launch},
-    probe,
+    launch::Launch,
+    log, probe,
     process::{self, Stat},
     registry::{Record, Resource},
 };
@@ -39,6 +40,19 @@ const READY: Duration = Duration::from_secs(15);
 /// A port that was free may be taken before smbd has it.
 const PORT_TRIES: u32 = 3;
 
+/// A private `smbd`, as its record has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Private {
+    /// Its folder, with everything it has.
+    pub(crate) directory: PathBuf,
+    /// The process number of its first process, which leads the process group of all others; 0 until it is ready.
+    group: u32,
+    /// That process's start, as in [`Owner`](process::Owner).
+    start: u64,
+    /// The version, `4.17.12-Debian`.
+    pub(crate) version: String,
+}
+
 /// A program to run, and what must be loaded into it.
 #[derive(Debug)]
 struct Smbd {
@@ -51,7 +65,7 @@ struct Smbd {
 pub(crate) async fn start(
     launch: &Launch<'_>,
     version: &str,
-) -> Result<(Record, Keeper), ServerError> {
+) -> Result<(Record, Private, Keeper), ServerError> {
     let smbd = find(launch, version).await?;
     launch.say(&format!("starting a private smbd {}", smbd.version));
     let mut tried = 1;
@@ -63,15 +77,24 @@ pub(crate) async fn start(
     }
 }
 
-async fn attempt(launch: &Launch<'_>, smbd: &Smbd) -> Result<(Record, Keeper), ServerError> {
+async fn attempt(
+    launch: &Launch<'_>,
+    smbd: &Smbd,
+) -> Result<(Record, Private, Keeper), ServerError> {
     let port =
         free_port().map_err(|source| file("finding a port on", Path::new("127.0.0.1"), source))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let directory = make_folder(launch, port)?;
     // Already now, with a process number that is not known yet: the sweep reads it from the folder then.
+    let private = Private {
+        directory: directory.clone(),
+        group: 0,
+        start: 0,
+        version: smbd.version.clone(),
+    };
     write_copy(
+        &launch.record(address, Resource::Local(private.clone())),
         &directory,
-        &launch.record(address, resource(&directory, 0, 0, smbd)),
     )
     .inspect_err(|_| drop(fs::remove_dir_all(&directory)))?;
     let arguments: [OsString; 4] = [
@@ -88,24 +111,15 @@ async fn attempt(launch: &Launch<'_>, smbd: &Smbd) -> Result<(Record, Keeper), S
             return Err(error);
         }
     };
-    match ready(launch, &mut keeper, address, &directory, smbd).await {
-        Ok(record) => Ok((record, keeper)),
+    match ready(launch, &mut keeper, address, private.clone()).await {
+        Ok((record, private)) => Ok((record, private, keeper)),
         Err(error) => {
-            let log = log(&directory);
-            // The keeper of a shared server waits for its owner, not for its pipe.
-            if let Some(group) = leader(&directory) {
-                end_group(group);
-            }
+            let said = private.log();
+            // The keeper of a shared server waits for its owner, so it is not asked to do this.
             keeper.dismiss().await;
-            let _ = fs::remove_dir_all(&directory);
+            private.remove().await?;
             launch.registry.remove(launch.id);
-            Err(match error {
-                ServerError::NotReady { address, reason } => ServerError::NotReady {
-                    address,
-                    reason: format!("{reason}; its log ends:\n{}", crate::docker::tail(&log, 20)),
-                },
-                other => other,
-            })
+            Err(error.with_log(&said))
         }
     }
 }
@@ -114,14 +128,13 @@ async fn ready(
     launch: &Launch<'_>,
     keeper: &mut Keeper,
     address: SocketAddr,
-    directory: &Path,
-    smbd: &Smbd,
-) -> Result<Record, ServerError> {
+    mut private: Private,
+) -> Result<(Record, Private), ServerError> {
     let not_ready = |reason: String| ServerError::NotReady {
         address: address.to_string(),
         reason,
     };
-    let gone = async || match leader(directory) {
+    let gone = async || match private.leader() {
         Some(pid) if Stat::runs(pid) => None,
         Some(_) => Some("smbd exited".to_owned()),
         None if keeper.is_running() => None,
@@ -133,28 +146,19 @@ async fn ready(
     if !negotiated.is_named(&launch.netbios_name()) {
         return Err(not_ready("another server answered there".to_owned()));
     }
-    let group =
-        leader(directory).ok_or_else(|| not_ready("its process number is not known".to_owned()))?;
-    let start = Stat::read(group)
-        .map(|stat| stat.start)
-        .ok_or_else(|| not_ready("smbd exited".to_owned()))?;
-    let record = launch.record(address, resource(directory, group, start, smbd));
-    write_copy(directory, &record)?;
+    private.group = private
+        .leader()
+        .ok_or_else(|| not_ready("its process number is not known".to_owned()))?;
+    let stat = Stat::read(private.group).ok_or_else(|| not_ready("smbd exited".to_owned()))?;
+    private.start = stat.start;
+    let record = launch.record(address, Resource::Local(private.clone()));
+    write_copy(&record, &private.directory)?;
     launch.registry.write(&record)?;
-    Ok(record)
-}
-
-fn resource(directory: &Path, group: u32, start: u64, smbd: &Smbd) -> Resource {
-    Resource::Local {
-        directory: directory.to_owned(),
-        group,
-        start,
-        version: smbd.version.clone(),
-    }
+    Ok((record, private))
 }
 
 /// Puts the record into the server's folder too, where a sweep finds it without the registry.
-fn write_copy(directory: &Path, record: &Record) -> Result<(), ServerError> {
+fn write_copy(record: &Record, directory: &Path) -> Result<(), ServerError> {
     let copy = directory.join(RECORD);
     let text = serde_json::to_vec(record).map_err(|error| file("writing", &copy, error.into()))?;
     fs::write(&copy, text).map_err(|source| file("writing", &copy, source))
@@ -349,64 +353,65 @@ fn free_port() -> io::Result<u16> {
         .port())
 }
 
-/// The process number of the server's first process, once its keeper has started it.
-fn leader(directory: &Path) -> Option<u32> {
-    fs::read_to_string(directory.join("smbd"))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-}
-
-/// The end of the server's log.
-pub(crate) fn log(directory: &Path) -> String {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = fs::File::open(directory.join("log"))?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_LIMIT as u64)))?;
-        let mut bytes = Vec::new();
-        file.take(LOG_LIMIT as u64).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_or_else(
-        |error| format!("(no log: {error})"),
-        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-    )
-}
-
-/// Why the server of a record does not run, if it does not.
-pub(crate) fn stopped(group: u32, start: u64) -> Option<String> {
-    match Stat::read(group) {
-        Some(stat) if stat.start == start && Stat::runs(group) => None,
-        _ => Some(format!("smbd (process {group}) has ended")),
+impl Private {
+    /// The process number of the server's first process, once its keeper has started it.
+    fn leader(&self) -> Option<u32> {
+        fs::read_to_string(self.directory.join("smbd"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
-}
 
-/// Ends what is left of a server and removes its folder; for when its keeper is gone. `group` is 0 for a server that
-/// was not ready yet.
-pub(crate) async fn remove(directory: &Path, group: u32, start: u64) -> Result<(), ServerError> {
-    let known = group != 0;
-    let group = if known {
-        group
-    } else {
-        leader(directory).unwrap_or_default()
-    };
-    // The number may belong to another process by now; that one's group is not ours to end.
-    let reused = |stat: &Stat| known && stat.start != start && stat.group == group;
-    if group != 0 && !Stat::read(group).as_ref().is_some_and(reused) {
-        end_group(group);
-        for _ in 0..200 {
-            if process::smbd_group(group).is_empty() {
-                break;
+    /// The end of the server's log.
+    pub(crate) fn log(&self) -> String {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = fs::File::open(self.directory.join("log"))?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(log::LIMIT as u64)))?;
+            let mut bytes = Vec::new();
+            file.take(log::LIMIT as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) => format!("(no log: {error})"),
+        }
+    }
+
+    /// Why it does not run, if it does not.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        match Stat::read(self.group) {
+            Some(stat) if stat.start == self.start && !stat.ended() => None,
+            _ => Some(format!("smbd (process {}) has ended", self.group)),
+        }
+    }
+
+    /// Ends what is left of it and removes its folder; does nothing when its keeper has done that.
+    pub(crate) async fn remove(&self) -> Result<(), ServerError> {
+        let known = self.group != 0;
+        let group = if known {
+            self.group
+        } else {
+            self.leader().unwrap_or_default()
+        };
+        // The number may belong to another process by now; that one's group is not ours to end.
+        let reused = |stat: Stat| known && stat.start != self.start && stat.group == group;
+        if group != 0 && !Stat::read(group).is_some_and(reused) {
+            end_group(group);
+            for _ in 0..200 {
+                if process::smbd_group(group).is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    }
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(file("removing", directory, error))
+        match fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(file("removing", &self.directory, error))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
 }
 

@@ -121,7 +121,7 @@ impl Stat {
     }
 
     /// A zombie has ended, though its parent has not yet asked for its status.
-    fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         matches!(self.state, 'Z' | 'X')
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ServerError, process::Owner};
+use crate::{ServerError, local::Private, process::Owner};
 
 /// One running server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,16 +45,7 @@ pub(crate) enum Resource {
         container: String,
     },
     /// A private `smbd`.
-    Local {
-        /// Its folder, with everything it has.
-        directory: PathBuf,
-        /// The process number of its first process, which leads the process group of all others.
-        group: u32,
-        /// That process's start, as in [`Owner`].
-        start: u64,
-        /// The version, `4.17.12-Debian`.
-        version: String,
-    },
+    Local(Private),
 }
 
 impl Record {

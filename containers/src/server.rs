@@ -1,48 +1,19 @@
-//! Starting a server from the first source that can give it, sharing it among a run's processes, and working with it.
+//! Working with a server that runs: its cases, whether it still answers, its log, its end.
 
-use std::{env, fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use replay_engine::Target;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    Attempt, CaseSite, ExternalAddress, NoServer, ServerError, ServerSpec, Source, StartOptions,
-    case,
-    config::SHARE,
-    docker::{self, Container},
-    host::Host,
-    identities::Identities,
-    keeper::Keeper,
-    launch::Launch,
-    local, probe,
-    process::{self, Owner, OwnerState},
-    registry::{Record, Registry, Resource},
-    sweep,
+    CaseSite, ExternalAddress, ServerError, ServerSpec, Source, case, config::SHARE,
+    docker::Container, host::Host, identities::Identities, keeper::Keeper, local::Private, probe,
+    registry::Registry,
 };
 
 /// How long a running server may take to answer a NEGOTIATE.
-const ANSWER: Duration = Duration::from_secs(2);
-/// How long one process may wait until another has started the server that both share (it may build an image).
-const SHARED_START: Duration = Duration::from_secs(16 * 60);
+pub(crate) const ANSWER: Duration = Duration::from_secs(2);
 /// How long removing a server may take.
 const REMOVAL: Duration = Duration::from_secs(20);
-
-/// Whether a server can still be worked with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Liveness {
-    /// It answered a NEGOTIATE.
-    Alive,
-    /// It is there but did not answer in time.
-    Unresponsive {
-        /// What was tried and what came.
-        reason: String,
-    },
-    /// It is gone.
-    Gone {
-        /// How that is known.
-        reason: String,
-    },
-}
 
 /// A running server.
 ///
@@ -50,249 +21,31 @@ pub enum Liveness {
 /// this process's own is removed too, a moment later and by another process.
 #[derive(Debug)]
 pub struct Server {
-    spec: ServerSpec,
-    address: SocketAddr,
-    backing: Backing,
-    /// Only while this process owns the server.
-    keeper: Option<Keeper>,
+    pub(crate) spec: ServerSpec,
+    pub(crate) address: SocketAddr,
+    pub(crate) backing: Backing,
+    /// Only for a server that is this process's own.
+    pub(crate) owned: Option<Owned>,
 }
 
+/// What stands behind a server.
 #[derive(Debug)]
-enum Backing {
+pub(crate) enum Backing {
     External {
         address: ExternalAddress,
         identities: Identities,
     },
-    Docker {
-        container: Container,
-        record: Record,
-        registry: Registry,
-    },
-    Local {
-        record: Record,
-        registry: Registry,
-    },
+    Docker(Container),
+    Local(Private),
 }
 
-/// Starts (or, in a cargo-nextest run, finds) the server that `spec` asks for, from the first source that can give it.
-///
-/// # Errors
-///
-/// [`NoServer`] with what was tried.
-pub async fn start(spec: &ServerSpec, options: &StartOptions) -> Result<Server, NoServer> {
-    let no_server = |attempts| NoServer {
-        spec: spec.clone(),
-        attempts,
-    };
-    let external = match spec {
-        ServerSpec::External { address } => Some(Ok(address.clone())),
-        ServerSpec::Samba { .. } if options.sources.contains(&Source::External) => {
-            named_by_environment()
-        }
-        ServerSpec::Samba { .. } => None,
-    };
-    if let Some(address) = external {
-        // A server that was named is meant: another one in its place would only mislead.
-        let server = match address {
-            Ok(address) => start_external(spec, address).await,
-            Err(error) => Err(error),
-        };
-        return server.map_err(|error| {
-            no_server(vec![Attempt {
-                source: Source::External,
-                error,
-            }])
-        });
-    }
-    let mut attempts = Vec::new();
-    for source in &options.sources {
-        let tried = match source {
-            Source::External if options.sources.len() > 1 => continue,
-            Source::External => Err(ServerError::Environment {
-                variable: "SMB_REPLAY_SERVER",
-                value: String::new(),
-                reason: "it must name the server, smb://host:port/share".to_owned(),
-            }),
-            Source::Docker | Source::Local => start_own(spec, options, *source).await,
-        };
-        match tried {
-            Ok(server) => return Ok(server),
-            Err(error) => {
-                tracing::info!(%source, %error, "no server from this source");
-                attempts.push(Attempt {
-                    source: *source,
-                    error,
-                });
-            }
-        }
-    }
-    Err(no_server(attempts))
-}
-
-fn named_by_environment() -> Option<Result<ExternalAddress, ServerError>> {
-    let text = env::var("SMB_REPLAY_SERVER")
-        .ok()
-        .filter(|text| !text.is_empty())?;
-    Some(text.parse())
-}
-
-async fn start_external(
-    spec: &ServerSpec,
-    address: ExternalAddress,
-) -> Result<Server, ServerError> {
-    let identities = Identities::from_env()?;
-    let resolved = address.resolve().await?;
-    probe::negotiate(resolved, 3 * ANSWER)
-        .await
-        .map_err(|error| ServerError::NotReady {
-            address: address.to_string(),
-            reason: error.to_string(),
-        })?;
-    let backing = Backing::External {
-        address,
-        identities,
-    };
-    Ok(Server {
-        spec: spec.clone(),
-        address: resolved,
-        backing,
-        keeper: None,
-    })
-}
-
-async fn start_own(
-    spec: &ServerSpec,
-    options: &StartOptions,
-    source: Source,
-) -> Result<Server, ServerError> {
-    let registry = Registry::open()?;
-    let Some(run) = &options.run else {
-        sweep::quietly(&registry).await;
-        return launch(spec, options, source, &registry, "", &Owner::current()).await;
-    };
-    let key = key(spec, options, source, run);
-    if let Some(server) = find(spec, &registry, &key).await {
-        return Ok(server);
-    }
-    let waiting =
-        || tracing::info!("another process of this run starts the server; waiting for it");
-    let _lock = registry.lock("start", SHARED_START, waiting).await?;
-    if let Some(server) = find(spec, &registry, &key).await {
-        return Ok(server);
-    }
-    sweep::quietly(&registry).await;
-    launch(
-        spec,
-        options,
-        source,
-        &registry,
-        &key,
-        &process::nextest_runner(),
-    )
-    .await
-}
-
-/// What two processes must agree on to share a server.
-fn key(spec: &ServerSpec, options: &StartOptions, source: Source, run: &str) -> String {
-    let text = format!("{spec}\n{source}\n{run}\n{:?}", options.extra);
-    Sha256::digest(text)
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// The shared server of `key`, if it runs and answers.
-async fn find(spec: &ServerSpec, registry: &Registry, key: &str) -> Option<Server> {
-    let record = registry
-        .records()
-        .into_iter()
-        .find(|record| record.key == key)?;
-    if record.owner.state() == OwnerState::Gone {
-        return None;
-    }
-    let backing = match &record.resource {
-        Resource::Docker { container } => {
-            let container = Container::attach(container).await.ok()?;
-            Backing::Docker {
-                container,
-                record: record.clone(),
-                registry: registry.clone(),
-            }
-        }
-        Resource::Local { .. } => Backing::Local {
-            record: record.clone(),
-            registry: registry.clone(),
-        },
-    };
-    let server = Server {
-        spec: spec.clone(),
-        address: record.address,
-        backing,
-        keeper: None,
-    };
-    match server.is_alive().await {
-        Liveness::Alive | Liveness::Unresponsive { .. } => Some(server),
-        Liveness::Gone { reason } => {
-            tracing::warn!(%reason, "the server that this run shares has ended; starting another");
-            if let Err(error) = sweep::remove(registry, &record).await {
-                tracing::warn!(%error, "what is left of it cannot be removed");
-            }
-            None
-        }
-    }
-}
-
-async fn launch(
-    spec: &ServerSpec,
-    options: &StartOptions,
-    source: Source,
-    registry: &Registry,
-    key: &str,
-    owner: &Owner,
-) -> Result<Server, ServerError> {
-    let ServerSpec::Samba { version } = spec else {
-        return Err(ServerError::UnknownServer {
-            text: spec.to_string(),
-        });
-    };
-    let id = case::random(10)?;
-    let name = spec.to_string();
-    let launch = Launch {
-        id: &id,
-        spec: &name,
-        key,
-        owner,
-        options,
-        registry,
-    };
-    let registry = registry.clone();
-    let (address, backing, keeper) = match source {
-        Source::Docker => {
-            let (container, record, keeper) = docker::start(&launch, version).await?;
-            (
-                record.address,
-                Backing::Docker {
-                    container,
-                    record,
-                    registry,
-                },
-                keeper,
-            )
-        }
-        _ => {
-            let (record, keeper) = local::start(&launch, version).await?;
-            (record.address, Backing::Local { record, registry }, keeper)
-        }
-    };
-    // A shared server is its run's: its keeper goes on alone.
-    let keeper = key.is_empty().then_some(keeper);
-    Ok(Server {
-        spec: spec.clone(),
-        address,
-        backing,
-        keeper,
-    })
+/// What ends a server.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    pub(crate) keeper: Keeper,
+    /// Its record.
+    pub(crate) id: String,
+    pub(crate) registry: Registry,
 }
 
 impl Server {
@@ -302,21 +55,18 @@ impl Server {
         let address = self.address;
         match &self.backing {
             Backing::External { address: named, .. } => format!("{named} (external)"),
-            Backing::Docker { container, .. } => {
+            Backing::Docker(container) => {
                 format!(
                     "{} in the container {} at {address}",
                     self.spec,
                     container.name()
                 )
             }
-            Backing::Local { record, .. } => match &record.resource {
-                Resource::Local {
-                    version, directory, ..
-                } => {
-                    format!("smbd {version} in {} at {address}", directory.display())
-                }
-                Resource::Docker { .. } => format!("{} at {address}", self.spec),
-            },
+            Backing::Local(Private {
+                version, directory, ..
+            }) => {
+                format!("smbd {version} in {} at {address}", directory.display())
+            }
         }
     }
 
@@ -325,8 +75,8 @@ impl Server {
     pub fn source(&self) -> Source {
         match self.backing {
             Backing::External { .. } => Source::External,
-            Backing::Docker { .. } => Source::Docker,
-            Backing::Local { .. } => Source::Local,
+            Backing::Docker(_) => Source::Docker,
+            Backing::Local(_) => Source::Local,
         }
     }
 
@@ -345,7 +95,7 @@ impl Server {
     /// Whether other processes of the test run use it too; then [`Server::stop`] leaves it running.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.keeper.is_none()
+        self.owned.is_none()
     }
 
     /// Makes a directory and accounts of its own for `case` (a test's name), one account for each of `users` (the names
@@ -362,50 +112,31 @@ impl Server {
             share: share.to_owned(),
             root: String::new(),
         };
-        match &self.backing {
+        let host = match &self.backing {
             Backing::External {
                 address,
                 identities,
-            } => external_site(
-                identities,
-                target(address.host.clone(), &address.share),
-                address,
-                case,
-                users,
-            ),
-            Backing::Docker { container, .. } => {
-                let host = Host::Docker(container.clone());
-                case::open(
-                    &host,
-                    target(self.address.ip().to_string(), SHARE),
-                    case,
-                    users,
-                )
-                .await
+            } => {
+                let target = target(address.host.clone(), &address.share);
+                return case::external(identities, target, &address.directory, case, users);
             }
-            Backing::Local { record, .. } => {
-                let Resource::Local { directory, .. } = &record.resource else {
-                    return Err(ServerError::UnknownServer {
-                        text: self.describe(),
-                    });
-                };
-                let host = Host::Local(directory.clone());
-                case::open(
-                    &host,
-                    target(self.address.ip().to_string(), SHARE),
-                    case,
-                    users,
-                )
-                .await
-            }
-        }
+            Backing::Docker(container) => Host::Docker(container.clone()),
+            Backing::Local(private) => Host::Local(private.directory.clone()),
+        };
+        case::open(
+            &host,
+            target(self.address.ip().to_string(), SHARE),
+            case,
+            users,
+        )
+        .await
     }
 
     /// Whether it still answers; takes a few seconds at most, and milliseconds when all is well.
     pub async fn is_alive(&self) -> Liveness {
         let stopped = match &self.backing {
             Backing::External { .. } => None,
-            Backing::Docker { container, .. } => match container.stopped().await {
+            Backing::Docker(container) => match container.stopped().await {
                 Ok(stopped) => stopped,
                 Err(error) => {
                     return Liveness::Unresponsive {
@@ -413,10 +144,7 @@ impl Server {
                     };
                 }
             },
-            Backing::Local { record, .. } => match record.resource {
-                Resource::Local { group, start, .. } => local::stopped(group, start),
-                Resource::Docker { .. } => None,
-            },
+            Backing::Local(private) => private.stopped(),
         };
         if let Some(reason) = stopped {
             return Liveness::Gone { reason };
@@ -435,11 +163,8 @@ impl Server {
             Backing::External { .. } => {
                 "(the log of a server that is not ours is not at hand)".to_owned()
             }
-            Backing::Docker { container, .. } => container.log().await,
-            Backing::Local { record, .. } => match &record.resource {
-                Resource::Local { directory, .. } => local::log(directory),
-                Resource::Docker { .. } => String::new(),
-            },
+            Backing::Docker(container) => container.log().await,
+            Backing::Local(private) => private.log(),
         }
     }
 
@@ -450,31 +175,52 @@ impl Server {
     ///
     /// What could not be removed.
     pub async fn stop(self) -> Result<(), ServerError> {
-        let Some(mut keeper) = self.keeper else {
+        let Some(Owned {
+            mut keeper,
+            id,
+            registry,
+        }) = self.owned
+        else {
             return Ok(());
         };
-        match self.backing {
+        let removed = match self.backing {
             Backing::External { .. } => Ok(()),
-            Backing::Docker {
-                container,
-                record,
-                registry,
-            } => {
+            Backing::Docker(container) => {
                 let removed = container.remove().await;
                 if removed.is_ok() {
                     keeper.removed();
                 }
                 keeper.finish(REMOVAL).await;
-                registry.remove(&record.id);
                 removed
             }
-            Backing::Local { record, registry } => {
+            Backing::Local(private) => {
                 keeper.finish(REMOVAL).await;
-                // Does nothing when the keeper did its work.
-                sweep::remove(&registry, &record).await
+                private.remove().await
             }
+        };
+        // Kept where something is left, for the next sweep.
+        if removed.is_ok() {
+            registry.remove(&id);
         }
+        removed
     }
+}
+
+/// Whether a server can still be worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Liveness {
+    /// It answered a NEGOTIATE.
+    Alive,
+    /// It is there but did not answer in time.
+    Unresponsive {
+        /// What was tried and what came.
+        reason: String,
+    },
+    /// It is gone.
+    Gone {
+        /// How that is known.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Liveness {
@@ -485,37 +231,4 @@ impl fmt::Display for Liveness {
             Self::Gone { reason } => write!(f, "it is gone: {reason}"),
         }
     }
-}
-
-/// A case's place on a server that is not ours.
-fn external_site(
-    identities: &Identities,
-    target: Target,
-    address: &ExternalAddress,
-    case: &str,
-    users: &[String],
-) -> Result<CaseSite, ServerError> {
-    let found = users
-        .iter()
-        .map(|user| Ok((user.clone(), identities.get(user)?)));
-    let found: std::collections::BTreeMap<_, _> = found.collect::<Result<_, ServerError>>()?;
-    // Nobody need give a set-up account an own line: the first user can make the state as well.
-    let setup = match (identities.get("setup"), found.values().next()) {
-        (Ok(setup), _) => setup,
-        (Err(_), Some(first)) => first.clone(),
-        (Err(error), None) => return Err(error),
-    };
-    let root = case::root(case)?;
-    let root = if address.directory.is_empty() {
-        root
-    } else {
-        format!("{}/{root}", address.directory)
-    };
-    Ok(CaseSite {
-        target: Target { root, ..target },
-        identities: found,
-        setup,
-        root_exists: false,
-        host: Host::External,
-    })
 }

@@ -4,7 +4,8 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
-    ServerError, docker, local,
+    ServerError, docker,
+    local::{self, Private},
     process::OwnerState,
     registry::{Record, Registry, Resource},
 };
@@ -68,7 +69,7 @@ async fn run(registry: &Registry) -> SweepReport {
 fn describe(record: &Record) -> String {
     match &record.resource {
         Resource::Docker { container } => format!("container {container}"),
-        Resource::Local { directory, .. } => format!("private smbd {}", directory.display()),
+        Resource::Local(private) => format!("private smbd {}", private.directory.display()),
     }
 }
 
@@ -78,12 +79,7 @@ pub(crate) async fn remove(registry: &Registry, record: &Record) -> Result<(), S
         Resource::Docker { container } => {
             docker::Container::attach(container).await?.remove().await?
         }
-        Resource::Local {
-            directory,
-            group,
-            start,
-            ..
-        } => local::remove(directory, *group, *start).await?,
+        Resource::Local(private) => private.remove().await?,
     }
     registry.remove(&record.id);
     Ok(())
@@ -103,28 +99,20 @@ async fn folders(report: &mut SweepReport) {
             .is_some_and(|name| name.starts_with(local::PREFIX))
             && fs::symlink_metadata(&path)
                 .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == user);
-        if let Some((record, directory, group, start)) = ours.then(|| read_folder(&path)).flatten()
-            && directory == path
+        if let Some((record, private)) = ours.then(|| read_folder(&path)).flatten()
             && record.owner.state() == OwnerState::Gone
         {
-            report.note(
-                describe(&record),
-                local::remove(&directory, group, start).await,
-            );
+            report.note(describe(&record), private.remove().await);
         }
     }
 }
 
-fn read_folder(path: &Path) -> Option<(Record, std::path::PathBuf, u32, u64)> {
+/// The record in a server's folder, if it is that folder's.
+fn read_folder(path: &Path) -> Option<(Record, Private)> {
     let record: Record = serde_json::from_slice(&fs::read(path.join(local::RECORD)).ok()?).ok()?;
     match record.resource.clone() {
-        Resource::Local {
-            directory,
-            group,
-            start,
-            ..
-        } => Some((record, directory, group, start)),
-        Resource::Docker { .. } => None,
+        Resource::Local(private) if private.directory == path => Some((record, private)),
+        _ => None,
     }
 }
 

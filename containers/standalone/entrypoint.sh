@@ -11,4 +11,7 @@ chmod 0700 private
     sleep "${SMB_REPLAY_TTL:-21600}"
     kill -TERM 1
 ) &
-exec smbd --foreground --no-process-group --debug-stdout --configfile=/srv/smb-replay/smb.conf
+# The option's name before Samba 4.15 was another.
+stdout=--debug-stdout
+smbd --help 2>&1 | grep -q -e "$stdout" || stdout=--log-stdout
+exec smbd --foreground --no-process-group "$stdout" --configfile=/srv/smb-replay/smb.conf

@@ -9,8 +9,8 @@ use testcontainers::bollard::{
 };
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::{failed, image::is_there, late, tail};
-use crate::{ServerError, launch::Launch};
+use super::{failed, image::is_there, late};
+use crate::{ServerError, launch::Launch, log};
 
 /// How long the registry may take for a base image (some 30 MB).
 const PULL: Duration = Duration::from_secs(180);
@@ -144,6 +144,6 @@ async fn mmdebstrap(suite: &str, archive: &Path) -> Result<(), ServerError> {
     Err(program(format!(
         "{}:\n{}",
         output.status,
-        tail(&String::from_utf8_lossy(&output.stderr), 20)
+        log::tail(&String::from_utf8_lossy(&output.stderr))
     )))
 }

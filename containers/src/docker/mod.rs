@@ -4,41 +4,34 @@
 //! ones that testcontainers never removes by itself.
 
 mod base;
+mod container;
 mod image;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     env, fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::StreamExt;
+pub(crate) use container::Container;
 use testcontainers::{
     GenericImage, ImageExt, ReuseDirective,
     bollard::{
-        Docker,
-        container::LogOutput,
-        errors::Error as DockerError,
-        exec::{CreateExecOptions, StartExecOptions, StartExecResults},
-        models::PortBinding,
-        query_parameters::{
-            InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
-            RemoveContainerOptionsBuilder,
-        },
+        Docker, errors::Error as DockerError, models::PortBinding,
+        query_parameters::ListContainersOptionsBuilder,
     },
-    core::{IntoContainerPort, WaitFor, client::docker_client_instance, logs::LogFrame},
+    core::{IntoContainerPort, WaitFor, client::docker_client_instance},
     runners::AsyncRunner,
 };
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     ServerError,
     config::Config,
     keeper::Keeper,
-    launch::{LOG_LIMIT, Launch},
+    launch::Launch,
     probe,
     process::Owner,
     registry::{Record, Resource},
@@ -55,21 +48,6 @@ const TIME_TO_LIVE: u64 = 6 * 3600;
 
 const LABEL_ID: &str = "org.smb-replay.id";
 const LABEL_OWNER: &str = "org.smb-replay.owner";
-
-/// A container, by its name.
-#[derive(Clone)]
-pub(crate) struct Container {
-    docker: Docker,
-    name: String,
-    /// What it has printed since its start, if this process started it.
-    printed: Option<Arc<Mutex<VecDeque<u8>>>>,
-}
-
-impl fmt::Debug for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Container").field(&self.name).finish()
-    }
-}
 
 /// The engine's client, after one answer from the engine.
 pub(crate) async fn engine() -> Result<Docker, ServerError> {
@@ -96,29 +74,18 @@ pub(crate) async fn start(
 
     let name = format!("smb-replay-{}", launch.id);
     // Before the container is there: whenever this process is killed, somebody knows the name.
-    let mut keeper = launch.keep(&["docker".into(), name.clone().into()], &[])?;
-    let container = Container {
-        docker,
-        name,
-        printed: Some(Arc::default()),
-    };
+    let keeper = launch.keep(&["docker".into(), name.clone().into()], &[])?;
+    let container = Container::named(docker, name);
     match run(launch, &container, &tag).await {
         Ok(record) => Ok((container, record, keeper)),
         Err(error) => {
-            let log = container.log().await;
+            let said = container.log().await;
+            // Should the engine not answer, the keeper tries again when its owner ends.
             if container.remove().await.is_ok() {
-                keeper.removed();
+                keeper.dismiss().await;
+                launch.registry.remove(launch.id);
             }
-            keeper.finish(REQUEST).await;
-            Err(match error {
-                ServerError::NotReady { address, reason } if !log.is_empty() => {
-                    ServerError::NotReady {
-                        address,
-                        reason: format!("{reason}; its log ends:\n{}", tail(&log, 20)),
-                    }
-                }
-                other => other,
-            })
+            Err(error.with_log(&said))
         }
     }
 }
@@ -133,7 +100,6 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
         extra: &launch.options.extra,
     };
     let (host, binding) = reach().await?;
-    let printed = container.printed.clone().unwrap_or_default();
     let owner =
         serde_json::to_string(launch.owner).map_err(|error| failed("the owner's label", error))?;
     let (name, version) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
@@ -141,7 +107,7 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
     let request = GenericImage::new(name, version)
         .with_exposed_port(445.tcp())
         .with_wait_for(WaitFor::Nothing)
-        .with_container_name(&container.name)
+        .with_container_name(container.name())
         .with_hostname(&netbios)
         .with_label(LABEL_ID, launch.id)
         .with_label(LABEL_OWNER, owner)
@@ -161,7 +127,7 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
             };
             host.port_bindings = Some(HashMap::from([("445/tcp".to_owned(), Some(vec![binding]))]));
         })
-        .with_log_consumer(move |frame: &LogFrame| remember(&printed, frame))
+        .with_log_consumer(container.reader())
         .with_reuse(ReuseDirective::Always)
         .with_startup_timeout(READY);
     let started = request
@@ -191,174 +157,11 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
     let record = launch.record(
         address,
         Resource::Docker {
-            container: container.name.clone(),
+            container: container.name().to_owned(),
         },
     );
     launch.registry.write(&record)?;
     Ok(record)
-}
-
-impl Container {
-    /// The container of a record that another process wrote.
-    pub(crate) async fn attach(name: &str) -> Result<Self, ServerError> {
-        Ok(Self {
-            docker: engine().await?,
-            name: name.to_owned(),
-            printed: None,
-        })
-    }
-
-    /// The container's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Why it does not run, if it does not.
-    pub(crate) async fn stopped(&self) -> Result<Option<String>, ServerError> {
-        let inspect = self
-            .docker
-            .inspect_container(&self.name, None::<InspectContainerOptions>);
-        let state = match timeout(REQUEST, inspect).await {
-            Ok(Ok(container)) => container.state.unwrap_or_default(),
-            Ok(Err(DockerError::DockerResponseServerError {
-                status_code: 404, ..
-            })) => {
-                return Ok(Some("its container is gone".to_owned()));
-            }
-            Ok(Err(error)) => return Err(failed("inspecting the container", error)),
-            Err(_) => return Err(late("the engine's answer", REQUEST)),
-        };
-        if state.running == Some(true) {
-            return Ok(None);
-        }
-        Ok(Some(format!(
-            "its container exited with code {}",
-            state.exit_code.unwrap_or_default()
-        )))
-    }
-
-    /// Runs a script in the container; `input` goes to its standard input.
-    pub(crate) async fn run(
-        &self,
-        script: &str,
-        arguments: &[&str],
-        input: String,
-    ) -> Result<(), ServerError> {
-        let fixed = ["/bin/sh", "-c", script, "case.sh", DIRECTORY, "/etc/passwd"];
-        let options = CreateExecOptions {
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            cmd: Some(
-                fixed
-                    .iter()
-                    .chain(arguments)
-                    .map(|part| (*part).to_owned())
-                    .collect(),
-            ),
-            ..Default::default()
-        };
-        let exec = |error| failed("running a script in the container", error);
-        let id = self
-            .docker
-            .create_exec(&self.name, options)
-            .await
-            .map_err(exec)?
-            .id;
-        let started = self
-            .docker
-            .start_exec(&id, None::<StartExecOptions>)
-            .await
-            .map_err(exec)?;
-        let StartExecResults::Attached {
-            mut output,
-            input: mut pipe,
-        } = started
-        else {
-            return Err(failed(
-                "running a script in the container",
-                "it was detached",
-            ));
-        };
-        // A script that ended early says why in its output.
-        let _ = pipe.write_all(input.as_bytes()).await;
-        let _ = pipe.shutdown().await;
-        let mut said = Vec::new();
-        while let Some(chunk) = output.next().await {
-            said.extend_from_slice(&chunk.map_err(exec)?.into_bytes());
-            said.truncate(LOG_LIMIT);
-        }
-        match self.docker.inspect_exec(&id).await.map_err(exec)?.exit_code {
-            Some(0) => Ok(()),
-            code => {
-                let said = String::from_utf8_lossy(&said);
-                Err(failed(
-                    "running a script in the container",
-                    format!("exit code {code:?}: {}", said.trim()),
-                ))
-            }
-        }
-    }
-
-    /// The end of what it printed: the engine's word, or what was read along when the container is gone already.
-    pub(crate) async fn log(&self) -> String {
-        let options = LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .tail("500")
-            .build();
-        let mut frames = self.docker.logs(&self.name, Some(options));
-        let mut bytes = VecDeque::new();
-        let read = async {
-            while let Some(Ok(frame)) = frames.next().await {
-                append(&mut bytes, &LogOutput::into_bytes(frame));
-            }
-        };
-        // What came until then is better than nothing.
-        let _ = timeout(REQUEST, read).await;
-        if let (true, Some(printed)) = (bytes.is_empty(), &self.printed) {
-            bytes.clone_from(&printed.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-        String::from_utf8_lossy(bytes.make_contiguous()).into_owned()
-    }
-
-    /// Removes it with its volumes; that it is not there is no error.
-    pub(crate) async fn remove(&self) -> Result<(), ServerError> {
-        let options = RemoveContainerOptionsBuilder::new()
-            .force(true)
-            .v(true)
-            .build();
-        let removed = timeout(
-            REQUEST,
-            self.docker.remove_container(&self.name, Some(options)),
-        )
-        .await;
-        match removed {
-            Ok(
-                Ok(())
-                | Err(DockerError::DockerResponseServerError {
-                    status_code: 404 | 409,
-                    ..
-                }),
-            ) => {}
-            Ok(Err(error)) => return Err(failed("removing the container", error)),
-            Err(_) => return Err(late("removing the container", REQUEST)),
-        }
-        // 409: the engine removes it already, because it ended.
-        for _ in 0..400 {
-            let inspect = self
-                .docker
-                .inspect_container(&self.name, None::<InspectContainerOptions>);
-            if let Ok(Err(DockerError::DockerResponseServerError {
-                status_code: 404, ..
-            })) = timeout(REQUEST, inspect).await
-            {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        Err(late("removing the container", Duration::from_secs(10)))
-    }
 }
 
 /// The containers of this tool, with their owners (`None`: not readable) and whether they run.
@@ -389,15 +192,7 @@ pub(crate) async fn list(
                 .unwrap_or_default();
             // A container that is being created counts as running: its owner decides.
             let runs = !matches!(state.as_str(), "exited" | "dead");
-            Some((
-                Container {
-                    docker: docker.clone(),
-                    name,
-                    printed: None,
-                },
-                owner,
-                runs,
-            ))
+            Some((Container::named(docker.clone(), name), owner, runs))
         })
         .collect())
 }
@@ -454,26 +249,6 @@ fn time_to_live() -> Result<u64, ServerError> {
     }
 }
 
-fn remember(printed: &Mutex<VecDeque<u8>>, frame: &LogFrame) {
-    append(
-        &mut printed.lock().unwrap_or_else(PoisonError::into_inner),
-        frame.bytes(),
-    );
-}
-
-/// Appends, keeping the last [`LOG_LIMIT`] bytes.
-fn append(log: &mut VecDeque<u8>, bytes: &[u8]) {
-    log.extend(&bytes[bytes.len().saturating_sub(LOG_LIMIT)..]);
-    let over = log.len().saturating_sub(LOG_LIMIT);
-    log.drain(..over);
-}
-
-/// The last `count` lines of `text`.
-pub(crate) fn tail(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
 fn failed(action: &str, reason: impl fmt::Display) -> ServerError {
     ServerError::Docker {
         action: action.to_owned(),
@@ -497,21 +272,4 @@ async fn within<T>(
         .await
         .map_err(|_| late(what, limit))?
         .map_err(|error| failed(what, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_keeps_its_end() {
-        let mut log = VecDeque::new();
-        append(&mut log, &vec![b'a'; LOG_LIMIT]);
-        append(&mut log, b"end");
-        assert_eq!(log.len(), LOG_LIMIT);
-        assert!(log.make_contiguous().ends_with(b"aend"));
-        append(&mut log, &vec![b'b'; 3 * LOG_LIMIT]);
-        assert!(log.len() == LOG_LIMIT && log.iter().all(|byte| *byte == b'b'));
-        assert_eq!(tail("1\n2\n3\n", 2), "2\n3");
-    }
 }
