@@ -36,10 +36,11 @@
 //!
 //! # What encoding promises
 //!
-//! Offsets, lengths, counts and padding come out as Samba's and Windows' clients write them. Anything
-//! else can be sent as [`Request::Other`]. A buffer that is longer than its length field can tell is
-//! written in full, with the largest length that fits; callers that mean a well-formed message keep
-//! names, tokens and lists below 64 KiB and everything else below 4 GiB.
+//! Offsets, lengths, counts and padding come out as Samba's clients write them; those of Windows
+//! differ in padding and in the offsets of what is absent, which receivers ignore. Anything else can
+//! be sent as [`Request::Other`]. A buffer that is longer than its length field can tell is written in
+//! full, with the largest length that fits; callers that mean a well-formed message keep names, tokens
+//! and lists below 64 KiB and everything else below 4 GiB.
 
 mod chain;
 mod codec;
