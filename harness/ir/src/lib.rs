@@ -37,6 +37,7 @@ pub use model::{
     Bound, Check, Client, ClientId, Dependency, Given, Metric, Milestone, Mode, StepId, Trace,
 };
 pub use step::{Expect, Step};
+pub use text::{format, rewrite_expectations};
 pub use value::Value;
 pub use vocabulary::{
     ArgKind, ArgSpec, FieldSpec, GivenSpec, NameSpec, Role, VerbSpec, Vocabulary,

@@ -1,5 +1,7 @@
 //! A vocabulary for tests, with every kind of argument.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod random;
 
 use replay_ir::{
     ArgKind, ArgSpec, FieldSpec, GivenSpec, LoadErrors, NameSpec, Role, Trace, VerbSpec, Vocabulary,

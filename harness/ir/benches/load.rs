@@ -1,0 +1,168 @@
+//! How long a recording takes to load, beside the time memchr takes over the same bytes, and what a step takes in memory.
+//!
+//! `cargo bench -p replay-ir` prints a table: a million steps of a hundred clients, medians of several runs. The times
+//! are those of `load` on a file in the page cache, validation included. The program fails when loading JSON Lines takes
+//! more than 100 times memchr, or a step more than 64 bytes. A number as argument is another count of steps.
+
+use std::fs;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use replay_ir::{
+    ArgKind, ArgSpec, FieldSpec, Role, StepSpec, Trace, TraceBuilder, VerbSpec, Vocabulary, load,
+};
+
+const RUNS: usize = 7;
+const CLIENTS: u64 = 100;
+const LARGEST_RATIO: f64 = 100.0;
+const LARGEST_STEP: f64 = 64.0;
+
+fn main() -> ExitCode {
+    let count = std::env::args()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(1_000_000);
+    let folder = tempfile::tempdir().expect("a folder for the traces");
+    let trace = recording(count);
+    let mut text = Vec::new();
+    let mut jsonl = Vec::new();
+    trace.write_text(&mut text).expect("memory is written");
+    trace.write_jsonl(&mut jsonl).expect("memory is written");
+    drop(trace);
+    let compressed = zstd::encode_all(&*jsonl, 3).expect("memory is compressed");
+
+    println!("{count} steps, {CLIENTS} clients, medians of {RUNS} runs");
+    println!(
+        "| encoding | bytes | bytes a step on disk | memchr ms | load ms | load / memchr | bytes a step in memory |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let mut met = true;
+    for (name, file, plain) in [
+        ("jsonl", &jsonl, &jsonl),
+        ("jsonl.zst", &compressed, &jsonl),
+        ("text", &text, &text),
+    ] {
+        let path = folder.path().join(format!("trace.ir.{name}"));
+        let mut out = fs::File::create(&path).expect("a file");
+        out.write_all(file).expect("a file is written");
+        drop(out);
+        let memchr = median(|| {
+            let started = Instant::now();
+            black_box(memchr::memchr_iter(b'\n', black_box(plain)).count());
+            started.elapsed()
+        });
+        let mut memory = 0;
+        let loading = median(|| {
+            let started = Instant::now();
+            let loaded = load(&path, &VOCABULARY).expect("the trace is valid");
+            let elapsed = started.elapsed();
+            assert_eq!(loaded.len() as u64, count + CLIENTS);
+            memory = loaded.memory_bytes();
+            elapsed
+        });
+        let ratio = loading.as_secs_f64() / memchr.as_secs_f64();
+        let each = memory as f64 / count as f64;
+        println!(
+            "| {name} | {} | {:.1} | {:.2} | {:.1} | {ratio:.1} | {each:.1} |",
+            file.len(),
+            file.len() as f64 / count as f64,
+            memchr.as_secs_f64() * 1e3,
+            loading.as_secs_f64() * 1e3,
+        );
+        met &= each <= LARGEST_STEP && (name != "jsonl" || ratio <= LARGEST_RATIO);
+    }
+    if met {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn median(mut run: impl FnMut() -> Duration) -> Duration {
+    let mut times: Vec<Duration> = (0..RUNS).map(|_| run()).collect();
+    times.sort_unstable();
+    times[RUNS / 2]
+}
+
+/// Writes of 4 KiB, each at an offset of its own, with an expected length.
+fn recording(count: u64) -> Trace {
+    let mut builder = TraceBuilder::new(&VOCABULARY, "recording");
+    let name = |client: u64| format!("c{client}");
+    for client in 0..CLIENTS {
+        builder.client(&name(client), &[("user".into(), "alice".into())]);
+    }
+    for client in 0..CLIENTS {
+        let path = format!("home/{client}/report.docx");
+        builder.step(
+            &StepSpec::new(name(client), "create")
+                .arg("handle", "f")
+                .arg("path", path)
+                .at(client * 1000),
+        );
+    }
+    for step in 0..count {
+        builder.step(
+            &StepSpec::new(name(step % CLIENTS), "write")
+                .at(1_000_000 + step * 98_765)
+                .arg("handle", "f")
+                .arg("offset", step * 4096)
+                .arg("len", 4096)
+                .arg("fill", 7)
+                .field("len", 4096),
+        );
+    }
+    builder.build().expect("the trace is valid")
+}
+
+const fn arg(name: &'static str, kind: ArgKind, positional: bool) -> ArgSpec {
+    ArgSpec {
+        name,
+        kind,
+        positional,
+        required: positional,
+        doc: "",
+    }
+}
+
+static VOCABULARY: Vocabulary = Vocabulary {
+    verbs: &[
+        VerbSpec {
+            name: "create",
+            role: Role::Operation,
+            doc: "",
+            section: "",
+            args: &[
+                arg("handle", ArgKind::NewHandle, true),
+                arg("path", ArgKind::Text, true),
+            ],
+            answer: &[],
+            example: "",
+        },
+        VerbSpec {
+            name: "write",
+            role: Role::Operation,
+            doc: "",
+            section: "",
+            args: &[
+                arg("handle", ArgKind::Handle, true),
+                arg("offset", ArgKind::Int, false),
+                arg("len", ArgKind::Int, false),
+                arg("fill", ArgKind::Int, false),
+            ],
+            answer: &[FieldSpec {
+                name: "len",
+                kind: ArgKind::Int,
+                doc: "",
+            }],
+            example: "",
+        },
+    ],
+    client_args: &[arg("user", ArgKind::Text, false)],
+    givens: &[],
+    needs: &[],
+    status_by_name: |name| (name == "PENDING").then_some(0x103),
+    status_name: |_| None,
+    ok: 0,
+    pending: 0x103,
+};
