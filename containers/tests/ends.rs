@@ -40,8 +40,9 @@ fn hold() {
             "stop" => server.stop().await.expect("stopped"),
             "panic" => panic!("as asked"),
             "wait" => {
+                let signal = shutdown_signal();
                 println!("said: waiting");
-                let code = shutdown_signal().await;
+                let code = signal.await;
                 server.stop().await.expect("stopped");
                 return code;
             }
