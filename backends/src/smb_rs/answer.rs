@@ -8,8 +8,7 @@ use smb::connection::connection_info::ConnectionInfo;
 use smb::msg_handler::IncomingMessage;
 use smb::{
     CloseResponse, CreateContextResponse, CreateContextResponseData, CreateResponse, Dialect,
-    FileId, InfoType, NegotiateResponse, ResponseContent, SessionFlags,
-    TreeConnectResponse,
+    FileId, InfoType, NegotiateResponse, ResponseContent, SessionFlags, TreeConnectResponse,
 };
 use smb_vocabulary::answer::{self, Connected};
 use smb_vocabulary::{Operation, answer::Stage};
@@ -23,7 +22,13 @@ const STATUS_BUFFER_OVERFLOW: u32 = 0x8000_0005;
 /// The open that a CREATE made.
 pub(super) fn opened_file(message: &IncomingMessage) -> Option<FileId> {
     let opened = message.message.header.status == STATUS_SUCCESS;
-    message.message.content.as_create().ok().filter(|_| opened).map(|create| create.file_id)
+    message
+        .message
+        .content
+        .as_create()
+        .ok()
+        .filter(|_| opened)
+        .map(|create| create.file_id)
 }
 
 /// How the answer to `operation` reads.
@@ -69,17 +74,28 @@ fn read(
         Operation::Read(_) => answer::read_data(Bytes::from(content.to_read()?.buffer)),
         Operation::Write(_) => {
             let count = content.as_write()?.count;
-            answer::write(&message::WriteResponse { count, ..Default::default() })
+            answer::write(&message::WriteResponse {
+                count,
+                ..Default::default()
+            })
         }
         Operation::QueryDirectory(query) => {
             answer::query_directory(query.class, &content.to_querydirectory()?.output_buffer)?
         }
         Operation::QueryInfo { class, .. } => {
-            let data = content.as_queryinfo()?.parse(InfoType::File).map_err(smb::SmbMsgError::from)?.as_file()?;
+            let data = content
+                .as_queryinfo()?
+                .parse(InfoType::File)
+                .map_err(smb::SmbMsgError::from)?
+                .as_file()?;
             answer::query_info(*class, status, data.data())?
         }
         Operation::QueryFs { class, .. } => {
-            let data = content.as_queryinfo()?.parse(InfoType::FileSystem).map_err(smb::SmbMsgError::from)?.as_filesystem()?;
+            let data = content
+                .as_queryinfo()?
+                .parse(InfoType::FileSystem)
+                .map_err(smb::SmbMsgError::from)?
+                .as_filesystem()?;
             answer::query_fs(*class, status, data.data())?
         }
         _ => answer::status(status),
@@ -103,16 +119,23 @@ pub(super) struct Summary<'a> {
 
 /// The answer of a `connect` step that ended with `status` in `stage`.
 pub(super) fn connect(stage: Stage, status: u32, summary: &Summary<'_>) -> Answer {
-    let negotiate = summary.negotiated.map(|(info, response)| message::NegotiateResponse {
-        security_mode: wire::SecurityMode::from_bits_retain(u16::from_le_bytes(
-            response.security_mode.into_bytes().first_chunk().copied().unwrap_or_default(),
-        )),
-        dialect_revision: dialect(info.negotiation.dialect_rev),
-        max_transact_size: response.max_transact_size,
-        max_read_size: response.max_read_size,
-        max_write_size: response.max_write_size,
-        ..Default::default()
-    });
+    let negotiate = summary
+        .negotiated
+        .map(|(info, response)| message::NegotiateResponse {
+            security_mode: wire::SecurityMode::from_bits_retain(u16::from_le_bytes(
+                response
+                    .security_mode
+                    .into_bytes()
+                    .first_chunk()
+                    .copied()
+                    .unwrap_or_default(),
+            )),
+            dialect_revision: dialect(info.negotiation.dialect_rev),
+            max_transact_size: response.max_transact_size,
+            max_read_size: response.max_read_size,
+            max_write_size: response.max_write_size,
+            ..Default::default()
+        });
     let session = summary
         .session
         .map(|flags| wire::SessionFlags::from_bits_retain(u16::from_le_bytes(flags.into_bytes())));
@@ -177,7 +200,11 @@ fn created(response: &CreateResponse) -> message::CreateResponse {
         allocation_size: response.allocation_size,
         end_of_file: response.endof_file,
         file_attributes: attributes(response.file_attributes),
-        create_contexts: response.create_contexts.iter().filter_map(context).collect(),
+        create_contexts: response
+            .create_contexts
+            .iter()
+            .filter_map(context)
+            .collect(),
         ..Default::default()
     }
 }

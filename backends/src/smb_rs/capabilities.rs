@@ -40,7 +40,10 @@ const LIMITS: [(&str, &str); 11] = [
         "create oplock= exclusive, batch or lease",
         "the crate's OplockLevel is 0, 1 or 2; on the wire these are 0x08, 0x09 and 0xff",
     ),
-    ("create lease-key", "needs oplock level 0xff, and the crate reads version 2 as version 1"),
+    (
+        "create lease-key",
+        "needs oplock level 0xff, and the crate reads version 2 as version 1",
+    ),
     (
         "create disposition= or impersonation= in hexadecimal",
         "the crate's types have the values of MS-SMB2 only",
@@ -50,14 +53,26 @@ const LIMITS: [(&str, &str); 11] = [
         "the crate has the classes of its own list only",
     ),
     ("read len=0", "the crate refuses a READ answer without data"),
-    ("client anonymous", "the crate derives keys for every session; an anonymous one has none"),
-    ("client auth=kerberos", "built without the crate's kerberos feature"),
-    ("client cipher=, signing-algorithm=", "the crate offers fixed lists"),
+    (
+        "client anonymous",
+        "the crate derives keys for every session; an anonymous one has none",
+    ),
+    (
+        "client auth=kerberos",
+        "built without the crate's kerberos feature",
+    ),
+    (
+        "client cipher=, signing-algorithm=",
+        "the crate offers fixed lists",
+    ),
     (
         "client encryption=off with dialect 3.1.1",
         "the crate then sends the encryption context with an empty list of ciphers",
     ),
-    ("a compound with connect, disconnect or cancel", "these are no requests that can be compounded"),
+    (
+        "a compound with connect, disconnect or cancel",
+        "these are no requests that can be compounded",
+    ),
 ];
 
 /// For `smb-replay backends`.
@@ -71,16 +86,25 @@ pub(super) fn capabilities() -> Capabilities {
 
 /// Everything in `trace` that cannot be said.
 pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
-    let clients = trace.clients().iter().filter(|client| client.on().is_none());
+    let clients = trace
+        .clients()
+        .iter()
+        .filter(|client| client.on().is_none());
     let of_clients = clients.filter_map(|client| {
         let what = match ClientSettings::decode(client) {
             Ok(settings) => client_lack(&settings)?.to_owned(),
             Err(error) => error.to_string(),
         };
-        Some(Unsupported { step: None, what: format!("client {}: {what}", client.name()) })
+        Some(Unsupported {
+            step: None,
+            what: format!("client {}: {what}", client.name()),
+        })
     });
     let of_steps = trace.steps().filter_map(|step| {
-        step_lack(step).map(|what| Unsupported { step: Some(step.id()), what })
+        step_lack(step).map(|what| Unsupported {
+            step: Some(step.id()),
+            what,
+        })
     });
     of_clients.chain(of_steps).collect()
 }
@@ -123,7 +147,10 @@ fn step_lack(step: Step<'_>) -> Option<String> {
         Operation::Engine(_) => None,
         // The engine has loaded the trace; a root and a host can only make a name longer.
         operation => {
-            let place = Place { host: String::new(), root: String::new() };
+            let place = Place {
+                host: String::new(),
+                root: String::new(),
+            };
             request::body(&operation, FileId::EMPTY, &place).err()
         }
     }

@@ -117,7 +117,10 @@ impl Pending {
             at: Instant::now(),
         };
         let Arrival { message, at } = self.arrivals.recv().await.unwrap_or_else(gone);
-        Arrival { message: message.and_then(|message| self.verify(message)), at }
+        Arrival {
+            message: message.and_then(|message| self.verify(message)),
+            at,
+        }
     }
 
     /// The final answer within `bound`.
@@ -134,7 +137,9 @@ impl Pending {
                 }
             }
         };
-        timeout(bound, wait).await.unwrap_or_else(|_| Err(Failure::late(what, bound)))
+        timeout(bound, wait)
+            .await
+            .unwrap_or_else(|_| Err(Failure::late(what, bound)))
     }
 
     /// MS-SMB2 3.2.5.1.1, 3.2.5.1.3: the answer belongs to the session and is protected as the request was. Interim
@@ -142,7 +147,10 @@ impl Pending {
     fn verify(&self, message: IncomingMessage) -> Result<IncomingMessage, Failure> {
         let (header, form) = (&message.message.header, &message.form);
         let wrong = |what: &str| {
-            Err(Failure::Violation(format!("the answer to message {} {what}", self.id)))
+            Err(Failure::Violation(format!(
+                "the answer to message {} {what}",
+                self.id
+            )))
         };
         if self.session != 0 && header.session_id != self.session {
             return wrong(&format!(
@@ -207,7 +215,10 @@ impl Channel {
             reader: Mutex::default(),
         });
         let reading = tokio::spawn(channel.clone().read(transport.reader));
-        *channel.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading.abort_handle());
+        *channel
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reading.abort_handle());
         let supervised = channel.clone();
         tokio::spawn(async move {
             let failure = match reading.await {
@@ -232,7 +243,10 @@ impl Channel {
         requests: Vec<Request>,
         before: impl AsyncFnOnce(&[IoVec]) -> Result<(), Failure>,
     ) -> Result<Vec<Pending>, Failure> {
-        let charges: Vec<u16> = requests.iter().map(|request| self.charge(request)).collect();
+        let charges: Vec<u16> = requests
+            .iter()
+            .map(|request| self.charge(request))
+            .collect();
         let sum = charges.iter().map(|charge| u32::from(*charge)).sum();
         let acquired = timeout(CREDITS_BOUND, self.credits.acquire_many(sum)).await;
         match acquired {
@@ -258,7 +272,13 @@ impl Channel {
 
     /// Sends a CANCEL for a request (MS-SMB2 3.2.4.24). It has no answer.
     pub(super) async fn cancel(&self, what: &Cancellable) -> Result<(), Failure> {
-        let &Cancellable { id, async_id, session, tree, protection } = what;
+        let &Cancellable {
+            id,
+            async_id,
+            session,
+            tree,
+            protection,
+        } = what;
         let mut message = OutgoingMessage::new(RequestContent::Cancel(CancelRequest::default()));
         message.compress = false;
         message.has_response = false;
@@ -272,13 +292,19 @@ impl Channel {
         }
         header.flags.set_signed(protection == Protection::Signed);
         let encoded = self.transform(message).await?;
-        self.writer.send(&[encoded]).await.map_err(|error| Failure::Lost(error.to_string()))
+        self.writer
+            .send(&[encoded])
+            .await
+            .map_err(|error| Failure::Lost(error.to_string()))
     }
 
     /// Ends the connection: says so to the server, and stops reading.
     pub(super) async fn close(&self) {
         self.abandon();
-        if timeout(SHUTDOWN_BOUND, self.writer.shutdown()).await.is_err() {
+        if timeout(SHUTDOWN_BOUND, self.writer.shutdown())
+            .await
+            .is_err()
+        {
             tracing::debug!("the connection could not be shut down in {SHUTDOWN_BOUND:?}");
         }
     }
@@ -287,7 +313,12 @@ impl Channel {
     pub(super) fn abandon(&self) {
         self.inbox().listeners.clear();
         self.end(Failure::Lost("the connection was closed".into()));
-        if let Some(reader) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(reader) = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             reader.abort();
         }
     }
@@ -299,7 +330,9 @@ impl Channel {
         match ended {
             Some(failure) => {
                 drop(inbox);
-                listeners.iter().for_each(|events| events.lost(&failure.to_string()));
+                listeners
+                    .iter()
+                    .for_each(|events| events.lost(&failure.to_string()));
             }
             None => inbox.listeners = listeners,
         }
@@ -311,7 +344,8 @@ impl Channel {
     }
 
     fn ended(&self) -> Failure {
-        self.failed().unwrap_or_else(|| Failure::Lost("the connection ended".into()))
+        self.failed()
+            .unwrap_or_else(|| Failure::Lost("the connection ended".into()))
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
@@ -336,7 +370,9 @@ impl Channel {
         mut id: u64,
     ) -> Result<(Vec<IoVec>, Vec<Pending>), Failure> {
         let last = requests.len().saturating_sub(1);
-        let encrypted = requests.first().is_some_and(|r| r.protection == Protection::Encrypted);
+        let encrypted = requests
+            .first()
+            .is_some_and(|r| r.protection == Protection::Encrypted);
         let (mut parts, mut pending) = (Vec::new(), Vec::new());
         for (index, (request, charge)) in requests.into_iter().zip(charges).enumerate() {
             let (session, protection) = (request.session, request.protection);
@@ -365,7 +401,12 @@ impl Channel {
         let registered = pending.into_iter().map(|(id, session, protection)| {
             let (sender, arrivals) = mpsc::unbounded_channel();
             inbox.waiting.insert(id, sender);
-            Pending { id, arrivals, session, protection }
+            Pending {
+                id,
+                arrivals,
+                session,
+                protection,
+            }
         });
         let pending = registered.collect();
         Ok((encoded, pending))
@@ -388,7 +429,9 @@ impl Channel {
         header.credit_request = wanted.max(charge);
         header.session_id = request.session;
         header.tree_id = Some(request.tree);
-        header.flags.set_signed(request.protection == Protection::Signed);
+        header
+            .flags
+            .set_signed(request.protection == Protection::Signed);
         header.flags.set_related_operations(request.related);
         message
     }
@@ -458,7 +501,10 @@ impl Channel {
         let failure = Failure::of_crate(&what, error);
         let waiting = self.inbox().waiting.remove(&peeked.message_id);
         if let Some(sender) = waiting {
-            let _ = sender.send(Arrival { message: Err(failure), at });
+            let _ = sender.send(Arrival {
+                message: Err(failure),
+                at,
+            });
         }
     }
 
@@ -473,7 +519,10 @@ impl Channel {
         };
         drop(inbox);
         match sender {
-            Some(sender) => drop(sender.send(Arrival { message: Ok(message), at })),
+            Some(sender) => drop(sender.send(Arrival {
+                message: Ok(message),
+                at,
+            })),
             None => tracing::debug!(id, "an answer that nobody waits for"),
         }
     }
@@ -487,9 +536,14 @@ impl Channel {
         drop(inbox);
         self.credits.close();
         for (_, sender) in waiting {
-            let _ = sender.send(Arrival { message: Err(failure.clone()), at: Instant::now() });
+            let _ = sender.send(Arrival {
+                message: Err(failure.clone()),
+                at: Instant::now(),
+            });
         }
-        listeners.iter().for_each(|events| events.lost(&failure.to_string()));
+        listeners
+            .iter()
+            .for_each(|events| events.lost(&failure.to_string()));
     }
 }
 

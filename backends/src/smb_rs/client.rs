@@ -7,9 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use replay_engine::{
-    ClientContext, CloseError, Connection, Events, Op, Outcome, Unsupported,
-};
+use replay_engine::{ClientContext, CloseError, Connection, Events, Op, Outcome, Unsupported};
 use replay_ir::{Answer, Step, StepId, Trace};
 use smb::FileId;
 use smb::msg_handler::IncomingMessage;
@@ -34,7 +32,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(setup: Result<Setup, String>) -> Self {
-        Self { setup, link: Mutex::default(), lanes: Mutex::default() }
+        Self {
+            setup,
+            link: Mutex::default(),
+            lanes: Mutex::default(),
+        }
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
@@ -46,7 +48,9 @@ impl Shared {
     }
 
     fn link(&self) -> Result<Arc<Link>, Failure> {
-        self.slot().clone().ok_or_else(|| Failure::Lost("the client is not connected".into()))
+        self.slot()
+            .clone()
+            .ok_or_else(|| Failure::Lost("the client is not connected".into()))
     }
 }
 
@@ -113,7 +117,10 @@ impl Connection for Client {
             (_, Err(error)) if error.is_panic() => "its task panicked".into(),
             _ => return Ok(()),
         };
-        Err(CloseError { client: self.name.clone(), reason })
+        Err(CloseError {
+            client: self.name.clone(),
+            reason,
+        })
     }
 }
 
@@ -133,7 +140,11 @@ struct Ticket {
 
 impl Ticket {
     fn new(events: &Events, op: Op) -> Self {
-        Self { events: events.clone(), op, open: true }
+        Self {
+            events: events.clone(),
+            op,
+            open: true,
+        }
     }
 
     fn done(self, outcome: impl Into<Outcome>) {
@@ -178,7 +189,10 @@ impl Worker {
     async fn work(self, mut submitted: mpsc::UnboundedReceiver<Vec<Op>>) {
         let mut detached = JoinSet::new();
         while let Some(ops) = submitted.recv().await {
-            let tickets: Vec<_> = ops.iter().map(|op| Ticket::new(&self.events, *op)).collect();
+            let tickets: Vec<_> = ops
+                .iter()
+                .map(|op| Ticket::new(&self.events, *op))
+                .collect();
             for waiting in self.run(tickets).await {
                 detached.spawn(self.clone().wait(waiting, false));
             }
@@ -210,7 +224,11 @@ impl Worker {
     }
 
     async fn connect(&self) -> Result<Answer, Failure> {
-        let setup = self.shared.setup.as_ref().map_err(|what| Failure::Broken(what.clone()))?;
+        let setup = self
+            .shared
+            .setup
+            .as_ref()
+            .map_err(|what| Failure::Broken(what.clone()))?;
         if self.shared.slot().is_some() {
             return Err(Failure::Broken("the client is connected already".into()));
         }
@@ -240,10 +258,17 @@ impl Worker {
         let link = self.shared.link()?;
         let body = Body::from(smb::RequestContent::from(smb::EchoMessage::default()));
         let mut status = 0;
-        for mut pending in link.channel.send(vec![link.request(body, None, false)]).await? {
+        for mut pending in link
+            .channel
+            .send(vec![link.request(body, None, false)])
+            .await?
+        {
             status = pending.next().await.message?.message.header.status;
         }
-        Ok(Answer { status, ..Answer::default() })
+        Ok(Answer {
+            status,
+            ..Answer::default()
+        })
     }
 
     /// Sends steps, several as a compound, and waits for their answers one after the other.
@@ -263,7 +288,13 @@ impl Worker {
         };
         let mut detached = Vec::new();
         for (ticket, (link, step, pending, cancel)) in tickets.into_iter().zip(sent) {
-            let waiting = Waiting { ticket, step, pending, link, cancel };
+            let waiting = Waiting {
+                ticket,
+                step,
+                pending,
+                link,
+                cancel,
+            };
             detached.extend(self.clone().wait(waiting, true).await);
         }
         detached
@@ -302,7 +333,10 @@ impl Worker {
             .zip(pending)
             .zip(cancels)
             .map(|((step, pending), cancel)| {
-                let cancel = Cancellable { id: pending.id, ..cancel };
+                let cancel = Cancellable {
+                    id: pending.id,
+                    ..cancel
+                };
                 (link.clone(), step, pending, cancel)
             })
             .collect())
@@ -315,7 +349,11 @@ impl Worker {
         inside: bool,
         related: bool,
     ) -> Result<Request, Failure> {
-        let setup = self.shared.setup.as_ref().map_err(|what| Failure::Broken(what.clone()))?;
+        let setup = self
+            .shared
+            .setup
+            .as_ref()
+            .map_err(|what| Failure::Broken(what.clone()))?;
         let operation =
             Operation::decode(&step).map_err(|error| Failure::Broken(error.to_string()))?;
         let (file, tree): (FileId, Option<Tree>) = match step.opened_by() {
@@ -330,7 +368,10 @@ impl Worker {
         };
         let body = request::body(&operation, file, &setup.place).map_err(Failure::Broken)?;
         let mut request = link.request(body, tree, related);
-        if matches!(operation, Operation::Echo | Operation::Logoff | Operation::TreeConnect { .. }) {
+        if matches!(
+            operation,
+            Operation::Echo | Operation::Logoff | Operation::TreeConnect { .. }
+        ) {
             request.tree = 0;
             request.protection = link.session.protection;
         }
@@ -359,9 +400,15 @@ impl Worker {
                 waiting.ticket.done_at(arrival.at, outcome);
                 return None;
             }
-            let cancel = Cancellable { async_id: header.async_id, ..waiting.cancel };
+            let cancel = Cancellable {
+                async_id: header.async_id,
+                ..waiting.cancel
+            };
             waiting.link.is_pending(waiting.step, cancel);
-            let interim = Answer { status: header.status, ..Answer::default() };
+            let interim = Answer {
+                status: header.status,
+                ..Answer::default()
+            };
             self.events.interim(Op::Step(waiting.step), interim);
             if free && step.expect().is_pending() {
                 return Some(waiting);
@@ -388,7 +435,9 @@ impl Worker {
             Operation::TreeDisconnect if succeeded => link.tree_disconnected(),
             Operation::Logoff if succeeded => link.logged_off(),
             Operation::TreeConnect { .. } if succeeded => {
-                return link.tree_connected(message).map(|tree| answer::tree_connected(&tree));
+                return link
+                    .tree_connected(message)
+                    .map(|tree| answer::tree_connected(&tree));
             }
             Operation::Create(_) => {
                 if let Some(file) = answer::opened_file(&message) {

@@ -35,9 +35,9 @@ impl Failure {
             smb::Error::SignatureVerificationFailed | smb::Error::CryptoError(_) => {
                 Failure::Violation(format!("{doing}: {error}"))
             }
-            smb::Error::ConnectionStopped | smb::Error::TransportError(_) => {
-                Failure::Lost(format!("{doing}: {error}"))
-            }
+            smb::Error::ConnectionStopped
+            | smb::Error::TransportError(_)
+            | smb::Error::OperationTimeout(..) => Failure::Lost(format!("{doing}: {error}")),
             _ => Failure::Broken(format!("the smb crate, {doing}: {error}")),
         }
     }

@@ -30,7 +30,12 @@ pub(super) struct Peeked {
 impl Peeked {
     /// For messages to the user.
     pub(super) fn describe(&self) -> String {
-        let Self { command, status, message_id, .. } = self;
+        let Self {
+            command,
+            status,
+            message_id,
+            ..
+        } = self;
         format!("command {command:#x}, status {status:#010x}, message {message_id}")
     }
 }
@@ -42,7 +47,10 @@ pub(super) fn is_interim(header: &Header) -> bool {
 
 /// Statuses that say that the server has no session, and so no key to sign with.
 pub(super) fn ends_session(status: u32) -> bool {
-    matches!(status, STATUS_USER_SESSION_DELETED | STATUS_NETWORK_SESSION_EXPIRED)
+    matches!(
+        status,
+        STATUS_USER_SESSION_DELETED | STATUS_NETWORK_SESSION_EXPIRED
+    )
 }
 
 /// The header of a plain message; `None` for anything else.
@@ -50,7 +58,11 @@ pub(super) fn peek(bytes: &[u8]) -> Option<Peeked> {
     if bytes.len() < Header::STRUCT_SIZE || !bytes.starts_with(PLAIN) {
         return None;
     }
-    let array = |at: usize| bytes.get(at..at + 8).and_then(|field| field.try_into().ok());
+    let array = |at: usize| {
+        bytes
+            .get(at..at + 8)
+            .and_then(|field| field.try_into().ok())
+    };
     let at = |offset: usize| array(offset).map(u64::from_le_bytes);
     Some(Peeked {
         status: at(8)? as u32,
@@ -91,7 +103,11 @@ pub(super) fn split_decrypted(
     if !message.form.encrypted || message.message.header.next_command == 0 {
         return Ok((message, Vec::new()));
     }
-    let raw = message.raw.iter().flat_map(|part| part.iter().copied()).collect();
+    let raw = message
+        .raw
+        .iter()
+        .flat_map(|part| part.iter().copied())
+        .collect();
     let rest = split(raw)?.split_off(1);
     Ok((message, rest))
 }
@@ -102,12 +118,18 @@ pub(super) fn joined(messages: Vec<OutgoingMessage>) -> Result<OutgoingMessage, 
     let Some(mut first) = messages.next() else {
         return Err(Failure::Broken("a frame without a request".into()));
     };
-    let mut behind = first.additional_data.take().map_or_else(Vec::new, |data| data.to_vec());
+    let mut behind = first
+        .additional_data
+        .take()
+        .map_or_else(Vec::new, |data| data.to_vec());
     for message in messages {
         let mut bytes = Vec::new();
-        message.message.write(&mut Cursor::new(&mut bytes)).map_err(|error| {
-            Failure::Broken(format!("the smb crate, encoding a request: {error}"))
-        })?;
+        message
+            .message
+            .write(&mut Cursor::new(&mut bytes))
+            .map_err(|error| {
+                Failure::Broken(format!("the smb crate, encoding a request: {error}"))
+            })?;
         behind.append(&mut bytes);
         behind.extend_from_slice(message.additional_data.as_deref().unwrap_or_default());
     }
@@ -144,7 +166,10 @@ mod tests {
     #[test]
     fn a_next_command_that_leads_nowhere_is_a_violation() {
         for next in [1, 8, 63, 68, 72, 80, u32::MAX] {
-            assert!(matches!(split(header(next, 72)), Err(Failure::Violation(_))), "{next}");
+            assert!(
+                matches!(split(header(next, 72)), Err(Failure::Violation(_))),
+                "{next}"
+            );
         }
     }
 
@@ -156,7 +181,12 @@ mod tests {
         bytes[14] = 3;
         let peeked = peek(&bytes).unwrap();
         assert_eq!(
-            (peeked.status, peeked.command, peeked.credits, peeked.message_id),
+            (
+                peeked.status,
+                peeked.command,
+                peeked.credits,
+                peeked.message_id
+            ),
             (0xc000_0034, 5, 3, 7)
         );
         assert_eq!(peek(&bytes[..63]), None);

@@ -99,7 +99,11 @@ impl Link {
         let connecting = NoDelayTransport::connect(setup.address, EXCHANGE_BOUND).await;
         let transport = connecting
             .map_err(|error| Failure::Lost(format!("connecting to {}: {error}", setup.address)))?;
-        let mut summary = Summary { negotiated: None, session: None, tree: None };
+        let mut summary = Summary {
+            negotiated: None,
+            session: None,
+            tree: None,
+        };
         let (host, wishes) = (&setup.place.host, &setup.wishes);
         let (channel, negotiated) =
             match login::negotiate(transport, host, wishes, EXCHANGE_BOUND).await? {
@@ -118,7 +122,11 @@ impl Link {
             }
         };
         summary.session = Some(session.flags);
-        let link = Arc::new(Self { channel, session, state: Mutex::default() });
+        let link = Arc::new(Self {
+            channel,
+            session,
+            state: Mutex::default(),
+        });
         let message = link.connect_share(setup).await?;
         let status = message.message.header.status;
         if status != 0 {
@@ -133,9 +141,14 @@ impl Link {
     }
 
     async fn connect_share(&self, setup: &Setup) -> Result<IncomingMessage, Failure> {
-        let connect = Operation::TreeConnect { share: &setup.share };
+        let connect = Operation::TreeConnect {
+            share: &setup.share,
+        };
         let body = request::body(&connect, FileId::EMPTY, &setup.place).map_err(Failure::Broken)?;
-        let pending = self.channel.send(vec![self.request(body, None, false)]).await?;
+        let pending = self
+            .channel
+            .send(vec![self.request(body, None, false)])
+            .await?;
         let pending = pending.into_iter().next();
         let pending = pending.ok_or_else(|| Failure::Broken("nothing was sent".into()))?;
         pending.last("TREE_CONNECT", EXCHANGE_BOUND).await
@@ -183,7 +196,8 @@ impl Link {
         answer: IncomingMessage,
     ) -> Result<TreeConnectResponse, Failure> {
         let id = answer.message.header.tree_id;
-        let id = id.ok_or_else(|| Failure::Violation("a TREE_CONNECT answer without TreeId".into()))?;
+        let id =
+            id.ok_or_else(|| Failure::Violation("a TREE_CONNECT answer without TreeId".into()))?;
         let content = answer.message.content.to_treeconnect();
         let response = content.map_err(|error| Failure::Violation(error.to_string()))?;
         let protection = match response.share_flags.encrypt_data() {
@@ -244,14 +258,20 @@ impl Link {
             if state.logged_off {
                 return Ok(());
             }
-            (std::mem::take(&mut state.files), std::mem::take(&mut state.trees))
+            (
+                std::mem::take(&mut state.files),
+                std::mem::take(&mut state.trees),
+            )
         };
         for (file, tree) in files.into_values() {
             let body = request::close(file, false);
-            self.exchange(self.request(body, Some(tree), false), "CLOSE", deadline).await?;
+            self.exchange(self.request(body, Some(tree), false), "CLOSE", deadline)
+                .await?;
         }
         for tree in trees {
-            let body = Body::from(smb::RequestContent::from(smb::TreeDisconnectRequest::default()));
+            let body = Body::from(smb::RequestContent::from(
+                smb::TreeDisconnectRequest::default(),
+            ));
             let request = self.request(body, Some(tree), false);
             self.exchange(request, "TREE_DISCONNECT", deadline).await?;
         }

@@ -17,7 +17,8 @@ use smb::sync_helpers::RwLock;
 use smb::transport::IoVec;
 use smb::{
     Command, Connection, ConnectionConfig, Dialect, Guid, NegotiateCapabilities, NegotiateResponse,
-    RequestContent, Response, SessionFlags, SessionSecurityMode, SessionSetupRequest, SetupRequestFlags,
+    RequestContent, Response, SessionFlags, SessionSecurityMode, SessionSetupRequest,
+    SetupRequestFlags,
 };
 use sspi::ntlm::NtlmConfig;
 use sspi::{
@@ -120,7 +121,9 @@ pub(super) async fn negotiate(
     // Stops the crate's own tasks; sends nothing. What is left of it does nothing when it is dropped.
     let stopped = timeout(bound, connection.close()).await;
     if !matches!(stopped, Ok(Ok(()))) {
-        return Err(Failure::Broken("the smb crate did not let go of the connection".into()));
+        return Err(Failure::Broken(
+            "the smb crate did not let go of the connection".into(),
+        ));
     }
     let info = info.ok_or_else(|| Failure::Broken("the smb crate negotiated nothing".into()))?;
     let answer = transport.reader.take_first().await.unwrap_or_default();
@@ -129,8 +132,12 @@ pub(super) async fn negotiate(
         Ok(_) => Err(smb::Error::Other("no plain message")),
         Err(error) => Err(error.into()),
     };
-    let answer = answer.map_err(|error| Failure::of_crate("reading the NEGOTIATE answer", &error))?;
-    Ok(Negotiated::Connected(Channel::over(transport, info).await?, Box::new(answer)))
+    let answer =
+        answer.map_err(|error| Failure::of_crate("reading the NEGOTIATE answer", &error))?;
+    Ok(Negotiated::Connected(
+        Channel::over(transport, info).await?,
+        Box::new(answer),
+    ))
 }
 
 /// Logs in, each exchange within `bound`.
@@ -143,7 +150,9 @@ pub(super) async fn log_in(
     let mut tokens = Tokens::new(account)?;
     let mut hash = Some(channel.info.preauth_hash.clone());
     let first = setup_request(channel, wishes, 0, tokens.next(&[])?);
-    let pending = channel.send_after(vec![first], async |sent| extend(&mut hash, sent)).await?;
+    let pending = channel
+        .send_after(vec![first], async |sent| extend(&mut hash, sent))
+        .await?;
     let challenge = only(pending)?.last("SESSION_SETUP", bound).await?;
     let header = &challenge.message.header;
     if header.status != STATUS_MORE_PROCESSING_REQUIRED {
@@ -164,7 +173,10 @@ pub(super) async fn log_in(
     // after the request was encoded and before its answer can come.
     let before = async |sent: &[IoVec]| {
         extend(&mut hash, sent)?;
-        let hash = hash.take().unwrap_or(PreauthHashState::Unsupported).finish();
+        let hash = hash
+            .take()
+            .unwrap_or(PreauthHashState::Unsupported)
+            .finish();
         install(channel, &info, id, &key, &hash.unwrap_final_hash().copied()).await
     };
     let pending = channel.send_after(vec![second], before).await?;
@@ -178,24 +190,33 @@ pub(super) async fn log_in(
     let answer = answer.map_err(|error| Failure::Violation(error.to_string()))?;
     let flags = answer.session_flags;
     if !signed && !flags.is_guest_or_null_session() {
-        return Err(Failure::Violation("the last SESSION_SETUP answer is not signed".into()));
+        return Err(Failure::Violation(
+            "the last SESSION_SETUP answer is not signed".into(),
+        ));
     }
     tokens.finish(&answer.buffer)?;
     let protection = ready(&info, flags, &channel.info).await?;
-    Ok(LoggedIn::Session(Session { id, flags, protection }))
+    Ok(LoggedIn::Session(Session {
+        id,
+        flags,
+        protection,
+    }))
 }
 
 fn refused(status: u32) -> Result<LoggedIn, Failure> {
     match status {
-        STATUS_SUCCESS | STATUS_MORE_PROCESSING_REQUIRED => {
-            Err(Failure::Violation(format!("SESSION_SETUP was answered with {status:#010x}")))
-        }
+        STATUS_SUCCESS | STATUS_MORE_PROCESSING_REQUIRED => Err(Failure::Violation(format!(
+            "SESSION_SETUP was answered with {status:#010x}"
+        ))),
         status => Ok(LoggedIn::Refused(status)),
     }
 }
 
 fn only<T>(items: Vec<T>) -> Result<T, Failure> {
-    items.into_iter().next().ok_or_else(|| Failure::Broken("a frame without a request".into()))
+    items
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::Broken("a frame without a request".into()))
 }
 
 fn setup_request(channel: &Channel, wishes: &Wishes, session: u64, token: Vec<u8>) -> Request {
@@ -234,8 +255,15 @@ async fn install(
     let failed = |error: smb::Error| Failure::of_crate("deriving the session's keys", &error);
     let mut session = SessionAndChannel::new(id, info.clone());
     session.set_channel(ChannelInfo::new(0, key, hash, &channel.info).map_err(failed)?);
-    write(info).await?.setup(key, hash, &channel.info).map_err(failed)?;
-    channel.transformer.session_started(&Arc::new(RwLock::new(session))).await.map_err(failed)
+    write(info)
+        .await?
+        .setup(key, hash, &channel.info)
+        .map_err(failed)?;
+    channel
+        .transformer
+        .session_started(&Arc::new(RwLock::new(session)))
+        .await
+        .map_err(failed)
 }
 
 /// Makes the session one that can encrypt, and says how its messages are protected.
@@ -257,7 +285,9 @@ async fn ready(
 async fn write(
     info: &RwLock<SessionInfo>,
 ) -> Result<impl std::ops::DerefMut<Target = SessionInfo> + '_, Failure> {
-    info.write().await.map_err(|_| Failure::Broken("the session's state is poisoned".into()))
+    info.write()
+        .await
+        .map_err(|_| Failure::Broken("the session's state is poisoned".into()))
 }
 
 /// The tokens of SPNEGO with NTLM inside (MS-NLMP, RFC 4178).
@@ -271,11 +301,16 @@ impl Tokens {
         let username = Username::new(&account.name, Some(&account.domain)).map_err(|error| {
             Failure::Broken(format!("`{}` is no account name: {error}", account.name))
         })?;
-        let identity =
-            AuthIdentity { username, password: account.password.expose_secret().to_owned().into() };
+        let identity = AuthIdentity {
+            username,
+            password: account.password.expose_secret().to_owned().into(),
+        };
         let packages = Some("ntlm,!kerberos,!pku2u".to_owned());
-        let config =
-            NegotiateConfig::new(Box::new(NtlmConfig::default()), packages, CLIENT_NAME.into());
+        let config = NegotiateConfig::new(
+            Box::new(NtlmConfig::default()),
+            packages,
+            CLIENT_NAME.into(),
+        );
         quietly(|| {
             let mut negotiate = Negotiate::new_client(config)?;
             let credentials = negotiate
@@ -283,7 +318,10 @@ impl Tokens {
                 .with_credential_use(CredentialUse::Outbound)
                 .with_auth_data(&sspi::Credentials::AuthIdentity(identity))
                 .execute(&mut negotiate)?;
-            Ok(Self { negotiate, credentials })
+            Ok(Self {
+                negotiate,
+                credentials,
+            })
         })
         .map_err(broken)
     }

@@ -48,7 +48,9 @@ pub struct SmbRs {
 impl SmbRs {
     /// The backend. It has no settings; those of a connection are in the trace's client lines.
     pub fn new() -> Self {
-        Self { capabilities: capabilities::capabilities() }
+        Self {
+            capabilities: capabilities::capabilities(),
+        }
     }
 }
 
@@ -88,15 +90,25 @@ fn setup(context: &ClientContext) -> Result<Setup, String> {
     let target = &context.target;
     Ok(Setup {
         address: target.address,
-        place: Place { host: target.host.clone(), root: target.root.clone() },
-        share: settings.share.map_or_else(|| target.share.clone(), str::to_owned),
+        place: Place {
+            host: target.host.clone(),
+            root: target.root.clone(),
+        },
+        share: settings
+            .share
+            .map_or_else(|| target.share.clone(), str::to_owned),
         account: Account {
             name: identity.account.clone(),
-            domain: settings.domain.map_or_else(|| identity.domain.clone(), str::to_owned),
+            domain: settings
+                .domain
+                .map_or_else(|| identity.domain.clone(), str::to_owned),
             password: identity.password.clone(),
         },
         wishes: Wishes {
-            dialects: (dialect(settings.dialects.min)?, dialect(settings.dialects.max)?),
+            dialects: (
+                dialect(settings.dialects.min)?,
+                dialect(settings.dialects.max)?,
+            ),
             signing_required: settings.signing_required,
             encryption: match settings.encryption {
                 Encryption::Off => EncryptionMode::Disabled,

@@ -11,8 +11,8 @@
 use std::sync::Arc;
 
 use smb::{
-    AdditionalInfo, AllocationSize, CloseRequest, Command, CreateContextRequest,
-    CreateDisposition, CreateOptions, CreateRequest, DurableHandleRequest, DurableHandleRequestV2,
+    AdditionalInfo, AllocationSize, CloseRequest, Command, CreateContextRequest, CreateDisposition,
+    CreateOptions, CreateRequest, DurableHandleRequest, DurableHandleRequestV2,
     DurableHandleV2Flags, EchoMessage, FileAccessMask, FileAttributes, FileId, FlushRequest,
     GetInfoRequestData, Guid, ImpersonationLevel, InfoType, LockElement, LockFlag, LockRequest,
     LockSequence, LogoffRequest, OplockLevel, QueryDirectoryFlags, QueryDirectoryInfoClass,
@@ -21,7 +21,9 @@ use smb::{
     ReadRequest, RequestContent, ShareAccessFlags, TimewarpToken, TreeConnectRequest,
     TreeDisconnectRequest, WriteFlags, WriteRequest,
 };
-use smb_vocabulary::{Create, Durable, Lock, LockKind, Operation, QueryDirectory, Read, Write, paths};
+use smb_vocabulary::{
+    Create, Durable, Lock, LockKind, Operation, QueryDirectory, Read, Write, paths,
+};
 use smb_wire as wire;
 
 use super::set_info;
@@ -48,7 +50,11 @@ pub(super) struct Body {
 
 impl From<RequestContent> for Body {
     fn from(content: RequestContent) -> Self {
-        Self { command: content.associated_cmd(), content, payload: None }
+        Self {
+            command: content.associated_cmd(),
+            content,
+            payload: None,
+        }
     }
 }
 
@@ -70,13 +76,20 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
         Operation::Lock(lock) => lock_request(lock, file).into(),
         Operation::QueryDirectory(query) => directory_request(query, file)?.into(),
         Operation::QueryInfo { class, buffer, .. } => {
-            let class = file_class(class.0)
-                .ok_or_else(|| format!("query-info class {:#x}", class.0))?;
+            let class =
+                file_class(class.0).ok_or_else(|| format!("query-info class {:#x}", class.0))?;
             query(InfoType::File, QueryInfoClass::File(class), *buffer, file).into()
         }
         Operation::QueryFs { class, buffer, .. } => {
-            let class = fs_class(class.0).ok_or_else(|| format!("query-fs class {:#x}", class.0))?;
-            query(InfoType::FileSystem, QueryInfoClass::FileSystem(class), *buffer, file).into()
+            let class =
+                fs_class(class.0).ok_or_else(|| format!("query-fs class {:#x}", class.0))?;
+            query(
+                InfoType::FileSystem,
+                QueryInfoClass::FileSystem(class),
+                *buffer,
+                file,
+            )
+            .into()
         }
         Operation::SetInfo(change) => set_info::request(change, file, place)?.into(),
         Operation::Connect
@@ -95,7 +108,11 @@ pub(super) fn close(file_id: FileId, postquery: bool) -> Body {
         true => CloseRequest { file_id }.into(),
         false => FlushRequest { file_id }.into(),
     };
-    Body { command: Command::Close, content, payload: None }
+    Body {
+        command: Command::Close,
+        content,
+        payload: None,
+    }
 }
 
 fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, String> {
@@ -107,7 +124,10 @@ fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, S
         wire::OplockLevel::NONE => OplockLevel::None,
         wire::OplockLevel::II => OplockLevel::II,
         level => {
-            return Err(format!("create oplock={}", smb_vocabulary::words::OPLOCK.write(level)));
+            return Err(format!(
+                "create oplock={}",
+                smb_vocabulary::words::OPLOCK.write(level)
+            ));
         }
     };
     let impersonation_level = match create.impersonation.0 {
@@ -147,7 +167,10 @@ fn contexts(create: &Create<'_>) -> Vec<CreateContextRequest> {
     let mut contexts: Vec<CreateContextRequest> = Vec::new();
     match create.durable {
         Some(Durable::V1) => contexts.push(DurableHandleRequest {}.into()),
-        Some(Durable::V2 { timeout, persistent }) => contexts.push(
+        Some(Durable::V2 {
+            timeout,
+            persistent,
+        }) => contexts.push(
             DurableHandleRequestV2 {
                 timeout,
                 flags: DurableHandleV2Flags::new().with_persistent(persistent),
@@ -164,7 +187,12 @@ fn contexts(create: &Create<'_>) -> Vec<CreateContextRequest> {
         contexts.push(QueryMaximalAccessRequest::default().into());
     }
     if let Some(time) = create.timewarp {
-        contexts.push(TimewarpToken { timestamp: time.0.into() }.into());
+        contexts.push(
+            TimewarpToken {
+                timestamp: time.0.into(),
+            }
+            .into(),
+        );
     }
     if create.query_on_disk_id {
         contexts.push(QueryOnDiskIdReq.into());
@@ -199,7 +227,10 @@ fn write_body(write: &Write<'_>, file: FileId) -> Body {
     write.content.append_to(write.offset, &mut data);
     let flags = WriteFlags::from_bytes(flags.to_le_bytes());
     let request = WriteRequest::new(write.offset, file, flags, data.len() as u32);
-    Body { payload: Some(data.into()), ..RequestContent::from(request).into() }
+    Body {
+        payload: Some(data.into()),
+        ..RequestContent::from(request).into()
+    }
 }
 
 fn lock_request(lock: &Lock<'_>, file_id: FileId) -> LockRequest {
@@ -222,7 +253,11 @@ fn lock_request(lock: &Lock<'_>, file_id: FileId) -> LockRequest {
         flags: LockFlag::from_bytes((kind | at_once).to_le_bytes()),
     };
     let locks = lock.ranges.iter().map(element).collect();
-    LockRequest { lock_sequence: LockSequence::new(), file_id, locks }
+    LockRequest {
+        lock_sequence: LockSequence::new(),
+        file_id,
+        locks,
+    }
 }
 
 fn directory_request(
@@ -239,7 +274,10 @@ fn directory_request(
         (query.index.is_some(), INDEX_SPECIFIED),
         (query.reopen, REOPEN),
     ];
-    let flags = flags.iter().filter(|(set, _)| *set).fold(0, |all, (_, flag)| all | flag);
+    let flags = flags
+        .iter()
+        .filter(|(set, _)| *set)
+        .fold(0, |all, (_, flag)| all | flag);
     Ok(QueryDirectoryRequest {
         file_information_class: directory_class(query.class.0)
             .ok_or_else(|| format!("query-directory class={:#x}", query.class.0))?,

@@ -37,18 +37,22 @@ pub(super) fn request(
             file_name: path(to)?.as_str().into(),
         }
         .into(),
-        FileChange::Disposition { delete } => {
-            FileDispositionInformation { delete_pending: (*delete).into() }.into()
+        FileChange::Disposition { delete } => FileDispositionInformation {
+            delete_pending: (*delete).into(),
         }
-        FileChange::EndOfFile(end_of_file) => {
-            FileEndOfFileInformation { end_of_file: *end_of_file }.into()
+        .into(),
+        FileChange::EndOfFile(end_of_file) => FileEndOfFileInformation {
+            end_of_file: *end_of_file,
         }
-        FileChange::Allocation(allocation_size) => {
-            FileAllocationInformation { allocation_size: *allocation_size }.into()
+        .into(),
+        FileChange::Allocation(allocation_size) => FileAllocationInformation {
+            allocation_size: *allocation_size,
         }
-        FileChange::Position(current_byte_offset) => {
-            FilePositionInformation { current_byte_offset: *current_byte_offset }.into()
+        .into(),
+        FileChange::Position(current_byte_offset) => FilePositionInformation {
+            current_byte_offset: *current_byte_offset,
         }
+        .into(),
         FileChange::Mode(options) => {
             FileModeInformation::from_bytes(options.bits().to_le_bytes()).into()
         }

@@ -14,9 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smb::transport::{
-    IoVec, SmbTransport, SmbTransportRead, SmbTransportWrite, TransportError,
-};
+use smb::transport::{IoVec, SmbTransport, SmbTransportRead, SmbTransportWrite, TransportError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -67,7 +65,9 @@ impl NoDelayTransport {
     /// Connects within `bound`.
     pub(super) async fn connect(address: SocketAddr, bound: Duration) -> io::Result<Self> {
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {bound:?}"));
-        let stream = timeout(bound, TcpStream::connect(address)).await.map_err(late)??;
+        let stream = timeout(bound, TcpStream::connect(address))
+            .await
+            .map_err(late)??;
         Self::over(stream)
     }
 
@@ -75,7 +75,11 @@ impl NoDelayTransport {
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?;
         let (reader, writer) = stream.into_split();
-        Ok(Self { reader: FrameReader::new(reader), writer: FrameWriter::new(writer), peer })
+        Ok(Self {
+            reader: FrameReader::new(reader),
+            writer: FrameWriter::new(writer),
+            peer,
+        })
     }
 }
 
@@ -83,7 +87,10 @@ impl<R: AsyncRead + Unpin + Send> FrameReader<R> {
     fn new(inner: R) -> Self {
         const BUFFER: usize = 64 * 1024;
         let stream = BufReader::with_capacity(BUFFER, inner);
-        Self(Arc::new(Mutex::new(Incoming { stream, first: None })))
+        Self(Arc::new(Mutex::new(Incoming {
+            stream,
+            first: None,
+        })))
     }
 
     /// The first message that the crate received.
@@ -99,7 +106,9 @@ impl<R: AsyncRead + Unpin + Send> FrameReader<R> {
             let what = format!("a frame that starts with {kind:#04x} instead of a zero byte");
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let length = length
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
         // A hostile length costs no memory before its bytes have arrived.
         let mut message = Vec::with_capacity(length.min(64 * 1024));
         stream.take(length as u64).read_to_end(&mut message).await?;
@@ -145,14 +154,25 @@ fn ended(error: io::Error) -> TransportError {
 impl<R: AsyncRead + Unpin + Send> SmbTransportRead for FrameReader<R> {
     fn receive_exact<'a>(&'a mut self, out: &'a mut [u8]) -> Boxed<'a, ()> {
         Box::pin(async move {
-            self.0.lock().await.stream.read_exact(out).await.map(drop).map_err(ended)
+            self.0
+                .lock()
+                .await
+                .stream
+                .read_exact(out)
+                .await
+                .map(drop)
+                .map_err(ended)
         })
     }
 
     fn receive<'a>(&'a mut self) -> Boxed<'a, Vec<u8>> {
         Box::pin(async move {
             let message = self.next().await.map_err(ended)?;
-            self.0.lock().await.first.get_or_insert_with(|| message.clone());
+            self.0
+                .lock()
+                .await
+                .first
+                .get_or_insert_with(|| message.clone());
             Ok(message)
         })
     }
@@ -249,7 +269,9 @@ mod tests {
         let mut writer = FrameWriter::new(Counting::default());
         let mut message = IoVec::from(b"header".to_vec());
         message.add_shared(Arc::from(&b"payload"[..]));
-        SmbTransportWrite::send(&mut writer, &message).await.unwrap();
+        SmbTransportWrite::send(&mut writer, &message)
+            .await
+            .unwrap();
         {
             let sent = writer.0.lock().await;
             assert_eq!(sent.writes, 1);
@@ -262,7 +284,10 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_no_frame_can_hold_is_refused() {
         let writer = FrameWriter::new(Counting::default());
-        let error = writer.send(&[IoVec::from(vec![0; LONGEST_MESSAGE + 1])]).await.unwrap_err();
+        let error = writer
+            .send(&[IoVec::from(vec![0; LONGEST_MESSAGE + 1])])
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(writer.0.lock().await.writes, 0);
     }
@@ -271,7 +296,9 @@ mod tests {
     async fn the_connection_sends_without_delay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let transport = NoDelayTransport::connect(address, Duration::from_secs(5)).await.unwrap();
+        let transport = NoDelayTransport::connect(address, Duration::from_secs(5))
+            .await
+            .unwrap();
         assert!(transport.writer.0.lock().await.as_ref().nodelay().unwrap());
         assert_eq!(transport.remote_address().unwrap(), address);
     }
@@ -282,20 +309,32 @@ mod tests {
         assert_eq!(reader.next().await.unwrap(), b"ab");
         assert_eq!(reader.next().await.unwrap(), b"");
         assert_eq!(reader.next().await.unwrap(), b"c");
-        assert_eq!(reader.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            reader.next().await.unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
     }
 
     #[tokio::test]
     async fn a_frame_that_is_cut_off_or_no_frame_is_an_error() {
         let cut = FrameReader::new(&b"\0\xff\xff\xffshort"[..]);
-        assert_eq!(cut.next().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            cut.next().await.unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
         let other = FrameReader::new(&b"HTTP/1.1 400"[..]);
-        assert_eq!(other.next().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            other.next().await.unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
     }
 
     #[tokio::test]
     async fn the_crate_is_told_that_the_connection_ended_whatever_the_error() {
         let mut other = FrameReader::new(&b"HTTP/1.1 400"[..]);
-        assert!(matches!(other.receive().await, Err(TransportError::NotConnected)));
+        assert!(matches!(
+            other.receive().await,
+            Err(TransportError::NotConnected)
+        ));
     }
 }
