@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::MetadataExt,
+    time::{Duration, Instant},
+};
 
 use samba_servers::{CaseSite, Liveness, Server, Source, StartOptions, sweep};
 use secrecy::ExposeSecret;
@@ -66,6 +69,12 @@ async fn a_case_has_a_place_of_its_own(source: Source) {
         let commands = "mkdir given; cd given; put file f; put file r; setmode r +r; ls";
         let said = work(target, setup, commands).expect("smbclient is there");
         assert!(said.contains("AR") && !said.contains("NT_STATUS"), "{said}");
+        if let Trace::Folder(folder) = &trace {
+            // It works as the server's root, so that no ACL of a user stands in its way.
+            let given = std::fs::metadata(folder.join("data").join(&target.root).join("given"))
+                .expect("made");
+            assert_eq!(given.uid(), rustix::process::geteuid().as_raw());
+        }
         let said = work(target, bob, "cd given; del f; del r").expect("smbclient is there");
         assert!(
             said.contains("NT_STATUS_CANNOT_DELETE") && said.matches("NT_STATUS").count() == 1,
