@@ -37,7 +37,10 @@ pub fn load(path: impl AsRef<Path>) -> Result<Trace, BadTrace> {
         (problem, line)
     };
     let problems = problems.into_iter().map(with_line).collect();
-    Err(BadTrace::Meaning { name: trace.name().to_owned(), problems })
+    Err(BadTrace::Meaning {
+        name: trace.name().to_owned(),
+        problems,
+    })
 }
 
 impl std::error::Error for BadTrace {}
@@ -51,14 +54,22 @@ impl fmt::Display for BadTrace {
         let shown = problems.iter().take(LoadErrors::SHOWN);
         for (index, (problem, line)) in shown.enumerate() {
             let separator = if index > 0 { "\n\n" } else { "" };
-            write!(f, "{separator}error: {}\n --> {name}:{}", problem.message, problem.line)?;
+            write!(
+                f,
+                "{separator}error: {}\n --> {name}:{}",
+                problem.message, problem.line
+            )?;
             if let Some(line) = line {
                 let gutter = " ".repeat(problem.line.to_string().len());
                 write!(f, "\n{gutter} |\n{} | {line}", problem.line)?;
             }
         }
         if problems.len() > LoadErrors::SHOWN {
-            write!(f, "\n\nand {} more errors in {name}", problems.len() - LoadErrors::SHOWN)?;
+            write!(
+                f,
+                "\n\nand {} more errors in {name}",
+                problems.len() - LoadErrors::SHOWN
+            )?;
         }
         Ok(())
     }

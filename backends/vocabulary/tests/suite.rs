@@ -17,7 +17,10 @@ fn traces(folder: &Path, found: &mut Vec<PathBuf>) {
 #[test]
 fn every_trace_of_the_suite_is_sound() {
     let mut found = Vec::new();
-    traces(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../suites/traces"), &mut found);
+    traces(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../suites/traces"),
+        &mut found,
+    );
     assert!(found.len() >= 36, "{} traces", found.len());
     let mut wrong = String::new();
     for path in found {
@@ -29,7 +32,12 @@ fn every_trace_of_the_suite_is_sound() {
             }
         };
         for problem in check_trace(&trace) {
-            wrong.push_str(&format!("{}:{}: {}\n", path.display(), problem.line, problem.message));
+            wrong.push_str(&format!(
+                "{}:{}: {}\n",
+                path.display(),
+                problem.line,
+                problem.message
+            ));
         }
         if let Err(errors) = setup_trace(&trace, "setup") {
             wrong.push_str(&format!("{}: given: {errors}\n", path.display()));

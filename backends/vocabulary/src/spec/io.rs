@@ -43,11 +43,7 @@ pub(super) const WRITE: VerbSpec = VerbSpec {
             ArgKind::Int,
             "Length of the pattern in bytes, 0..=8 MiB.",
         ),
-        optional(
-            "fill",
-            ArgKind::Int,
-            "The pattern; 0 (default) is zeros.",
-        ),
+        optional("fill", ArgKind::Int, "The pattern; 0 (default) is zeros."),
         optional("data", ArgKind::Text, "The content as UTF-8."),
         optional("bytes", ArgKind::Bytes, "The content as it is."),
         flag("write-through", "Sets SMB2_WRITEFLAG_WRITE_THROUGH."),
