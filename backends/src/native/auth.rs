@@ -88,16 +88,25 @@ impl Account {
             let credentials = negotiate
                 .acquire_credentials_handle()
                 .with_credential_use(CredentialUse::Outbound)
-                .with_auth_data(&Credentials::AuthIdentity(AuthIdentity { username, password }))
+                .with_auth_data(&Credentials::AuthIdentity(AuthIdentity {
+                    username,
+                    password,
+                }))
                 .execute(&mut negotiate)?
                 .credentials_handle;
-            Ok(Self { negotiate, credentials, complete: false })
+            Ok(Self {
+                negotiate,
+                credentials,
+                complete: false,
+            })
         })
     }
 
     fn next(&mut self, token: &[u8]) -> Result<Vec<u8>, AuthError> {
         if self.complete {
-            return Err(AuthError("the server goes on with a login that is complete".into()));
+            return Err(AuthError(
+                "the server goes on with a login that is complete".into(),
+            ));
         }
         let mut input = [SecurityBuffer::new(token.to_vec(), BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
@@ -164,9 +173,13 @@ impl Anonymous {
                 *self = Self::Complete;
                 Ok(Self::authenticate())
             }
-            Self::Authenticate => Err(AuthError("the server's challenge is not one of NTLM".into())),
+            Self::Authenticate => Err(AuthError(
+                "the server's challenge is not one of NTLM".into(),
+            )),
             Self::Complete if token.is_empty() => Ok(Vec::new()),
-            Self::Complete => Err(AuthError("the server goes on with a login that is complete".into())),
+            Self::Complete => Err(AuthError(
+                "the server goes on with a login that is complete".into(),
+            )),
         }
     }
 
@@ -176,7 +189,14 @@ impl Anonymous {
         let mut message = b"NTLMSSP\0".to_vec();
         message.extend(3u32.to_le_bytes());
         // LM response, NT response, domain, user, workstation, session key: length, room, offset.
-        for (length, offset) in [(1u16, FIXED), (0, FIXED + 1), (0, FIXED), (0, FIXED), (0, FIXED), (0, FIXED + 1)] {
+        for (length, offset) in [
+            (1u16, FIXED),
+            (0, FIXED + 1),
+            (0, FIXED),
+            (0, FIXED),
+            (0, FIXED),
+            (0, FIXED + 1),
+        ] {
             message.extend(length.to_le_bytes());
             message.extend(length.to_le_bytes());
             message.extend(offset.to_le_bytes());
@@ -236,7 +256,10 @@ mod tests {
                 .execute(&mut negotiate)
                 .unwrap()
                 .credentials_handle;
-            Self { negotiate, credentials }
+            Self {
+                negotiate,
+                credentials,
+            }
         }
 
         fn next(&mut self, token: Vec<u8>) -> Result<Vec<u8>, sspi::Error> {
@@ -250,7 +273,9 @@ mod tests {
                 .with_target_data_representation(DataRepresentation::Native)
                 .with_input(&mut input)
                 .with_output(&mut output);
-            self.negotiate.accept_security_context_impl(builder)?.resolve_to_result()?;
+            self.negotiate
+                .accept_security_context_impl(builder)?
+                .resolve_to_result()?;
             Ok(std::mem::take(&mut output[0].buffer))
         }
     }
@@ -263,7 +288,9 @@ mod tests {
         assert!(login.session_key().is_none());
         let challenge = server.next(first).unwrap();
         let authenticate = login.next(&challenge).unwrap();
-        let key = login.session_key().expect("the key belongs to the last token sent");
+        let key = login
+            .session_key()
+            .expect("the key belongs to the last token sent");
         let last = server.next(authenticate).unwrap();
         assert!(login.next(&last).unwrap().is_empty());
         let theirs = server.negotiate.query_context_session_key().unwrap();
@@ -273,7 +300,12 @@ mod tests {
 
     #[test]
     fn a_challenge_of_rubbish_is_an_error() {
-        for rubbish in [&b""[..], b"x", b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x00", &[0xff; 300]] {
+        for rubbish in [
+            &b""[..],
+            b"x",
+            b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x00",
+            &[0xff; 300],
+        ] {
             let mut login = Login::new(Some(&identity("right"))).unwrap();
             login.next(&[]).unwrap();
             assert!(login.next(rubbish).is_err(), "{rubbish:02x?}");

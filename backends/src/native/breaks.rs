@@ -34,16 +34,31 @@ fn oplock(state: &mut State, notification: &OplockBreakNotification) {
         // A handle that nobody knows has no level that could be told; the server says only what is left.
         None => (None, to),
     };
-    report(state, BreakEvent { opened_by, answer: answer::oplock_break(from, to) });
+    report(
+        state,
+        BreakEvent {
+            opened_by,
+            answer: answer::oplock_break(from, to),
+        },
+    );
     if opened_by.is_some() && from != OplockLevel::II {
-        let body = OplockBreakAcknowledgment { oplock_level: to, file_id };
+        let body = OplockBreakAcknowledgment {
+            oplock_level: to,
+            file_id,
+        };
         acknowledge(state, Request::OplockBreak(body));
     }
 }
 
 fn lease(state: &mut State, notification: &LeaseBreakNotification) {
     let opened_by = state.opens.by_lease(notification.lease_key);
-    report(state, BreakEvent { opened_by, answer: answer::lease_break(notification) });
+    report(
+        state,
+        BreakEvent {
+            opened_by,
+            answer: answer::lease_break(notification),
+        },
+    );
     if notification.flags.contains(LeaseFlags::BREAK_ACK_REQUIRED) {
         let body = LeaseBreakAcknowledgment {
             lease_key: notification.lease_key,
@@ -64,7 +79,9 @@ fn report(state: &State, event: BreakEvent) {
 /// Answers a break (MS-SMB2 3.2.5.19). What the server says to that is nobody's step; that it can refuse is normal, for
 /// instance when the handle is being closed.
 fn acknowledge(state: &mut State, body: Request) {
-    let Some(transport) = state.transport() else { return };
+    let Some(transport) = state.transport() else {
+        return;
+    };
     if let Err(error) = transport.send(&[Item::own(body)]) {
         tracing::warn!(?error, "a break could not be acknowledged");
     }

@@ -23,7 +23,12 @@ pub(super) async fn connection(shared: &Arc<Shared>) -> Result<(), String> {
     let ended = timeout(LIMIT, in_order(shared)).await;
     let mut state = shared.lock();
     shared.end(&mut state, End::Lost(CLOSED.to_owned()), false);
-    ended.unwrap_or_else(|_| Err(format!("the server did not answer within {} s", LIMIT.as_secs())))
+    ended.unwrap_or_else(|_| {
+        Err(format!(
+            "the server did not answer within {} s",
+            LIMIT.as_secs()
+        ))
+    })
 }
 
 /// Ends a client that shares another's connection: what it has in flight is reported lost, the connection stays.
@@ -37,17 +42,30 @@ async fn in_order(shared: &Shared) -> Result<(), String> {
     }
     let handles = |state: &mut State| {
         let close = |file_id| {
-            Request::Close(CloseRequest { flags: CloseFlags::empty(), file_id })
+            Request::Close(CloseRequest {
+                flags: CloseFlags::empty(),
+                file_id,
+            })
         };
         state.opens.file_ids().map(close).collect()
     };
     let tree = |state: &mut State| {
-        let connected = state.transport().is_some_and(|transport| transport.tree.id != 0);
-        connected.then_some(Request::TreeDisconnect(TreeDisconnectRequest)).into_iter().collect()
+        let connected = state
+            .transport()
+            .is_some_and(|transport| transport.tree.id != 0);
+        connected
+            .then_some(Request::TreeDisconnect(TreeDisconnectRequest))
+            .into_iter()
+            .collect()
     };
     let session = |state: &mut State| {
-        let logged_in = state.transport().is_some_and(|transport| transport.session.id != 0);
-        logged_in.then_some(Request::Logoff(LogoffRequest)).into_iter().collect()
+        let logged_in = state
+            .transport()
+            .is_some_and(|transport| transport.session.id != 0);
+        logged_in
+            .then_some(Request::Logoff(LogoffRequest))
+            .into_iter()
+            .collect()
     };
     exchange(shared, &handles).await?;
     exchange(shared, &tree).await?;
@@ -117,7 +135,8 @@ impl State {
         }
         transport.queue.retain(|(lane, ops)| {
             if concerns(*lane) {
-                ops.iter().for_each(|op| self.lanes[usize::from(*lane)].done(*op, lost()));
+                ops.iter()
+                    .for_each(|op| self.lanes[usize::from(*lane)].done(*op, lost()));
             }
             !concerns(*lane)
         });

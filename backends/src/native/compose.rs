@@ -26,7 +26,8 @@ impl<'a> Composer<'a> {
     /// Appends a request.
     pub(super) fn request(&mut self, header: &Header, request: &Request) {
         if let Some(last) = self.last {
-            self.out.resize(PREFIX + (self.out.len() - PREFIX).next_multiple_of(8), 0);
+            self.out
+                .resize(PREFIX + (self.out.len() - PREFIX).next_multiple_of(8), 0);
             let next = u32::try_from(self.out.len() - last).unwrap_or(u32::MAX);
             self.out[last + NEXT_COMMAND..][..4].copy_from_slice(&next.to_le_bytes());
         }
@@ -41,7 +42,9 @@ impl<'a> Composer<'a> {
     pub(super) fn finish(self, sign_with: Option<&Security>) -> Result<(), String> {
         if let Some(security) = sign_with {
             let messages = split_mut(&mut self.out[PREFIX..]).map_err(|error| error.to_string())?;
-            messages.into_iter().try_for_each(|message| security.sign(message))?;
+            messages
+                .into_iter()
+                .try_for_each(|message| security.sign(message))?;
         }
         set_prefix(self.out)
     }
@@ -49,7 +52,11 @@ impl<'a> Composer<'a> {
     /// Encrypts the frame as a whole and sets the prefix.
     ///
     /// The error says why the frame cannot be sent.
-    pub(super) fn finish_encrypted(self, security: &mut Security, session_id: u64) -> Result<(), String> {
+    pub(super) fn finish_encrypted(
+        self,
+        security: &mut Security,
+        session_id: u64,
+    ) -> Result<(), String> {
         security.encrypt(session_id, self.out)?;
         set_prefix(self.out)
     }
@@ -57,8 +64,13 @@ impl<'a> Composer<'a> {
 
 fn set_prefix(out: &mut [u8]) -> Result<(), String> {
     let (prefix, frame) = out.split_at_mut(PREFIX);
-    let length = framing::prefix(frame.len())
-        .map_err(|_| format!("a frame of {} bytes, at most {} can be sent", frame.len(), framing::MAX_FRAME))?;
+    let length = framing::prefix(frame.len()).map_err(|_| {
+        format!(
+            "a frame of {} bytes, at most {} can be sent",
+            frame.len(),
+            framing::MAX_FRAME
+        )
+    })?;
     prefix.copy_from_slice(&length);
     Ok(())
 }
@@ -74,14 +86,25 @@ mod tests {
         let mut out = vec![1, 2, 3];
         let mut composer = Composer::new(&mut out);
         for (id, length) in [(5, 1), (6, 8), (7, 3)] {
-            let header = Header { message_id: id, ..Header::default() };
+            let header = Header {
+                message_id: id,
+                ..Header::default()
+            };
             let body = vec![id as u8; length];
-            composer.request(&header, &Request::Other { command: Command::ECHO, body });
+            composer.request(
+                &header,
+                &Request::Other {
+                    command: Command::ECHO,
+                    body,
+                },
+            );
         }
         composer.finish(None).unwrap();
         assert_eq!(out[..4], [0, 0, 0, 72 + 72 + 67]);
         let found: Vec<_> = split_compound(&out[PREFIX..])
-            .map(|message| message.map(|(header, message)| (header.message_id, message.len(), message[64])))
+            .map(|message| {
+                message.map(|(header, message)| (header.message_id, message.len(), message[64]))
+            })
             .collect();
         assert_eq!(found, [Ok((5, 72, 5)), Ok((6, 72, 6)), Ok((7, 67, 7))]);
     }
@@ -91,7 +114,13 @@ mod tests {
         let mut out = Vec::new();
         let mut composer = Composer::new(&mut out);
         let body = vec![0; framing::MAX_FRAME];
-        composer.request(&Header::default(), &Request::Other { command: Command::ECHO, body });
+        composer.request(
+            &Header::default(),
+            &Request::Other {
+                command: Command::ECHO,
+                body,
+            },
+        );
         assert!(composer.finish(None).unwrap_err().contains("at most"));
     }
 }

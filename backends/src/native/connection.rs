@@ -127,7 +127,11 @@ impl Shared {
                     (operation, step.opened_by())
                 }
             };
-            Ok(Member { op: *op, operation, opened_by })
+            Ok(Member {
+                op: *op,
+                operation,
+                opened_by,
+            })
         };
         ops.iter().map(member).collect()
     }
@@ -136,7 +140,11 @@ impl Shared {
         match &member.operation {
             Operation::Connect => self.connect(state, lane, member.op),
             Operation::Disconnect => {
-                self.end(state, End::Lost("the trace disconnected it".to_owned()), false);
+                self.end(
+                    state,
+                    End::Lost("the trace disconnected it".to_owned()),
+                    false,
+                );
                 state.lanes[usize::from(lane)].done(member.op, answered(0));
             }
             Operation::Cancel { step } => {
@@ -164,19 +172,28 @@ impl Shared {
                 state.generation += 1;
                 let attempt = tokio::spawn(login::run(self.clone(), state.generation));
                 let attempt = attempt.abort_handle();
-                state.phase = Phase::Connecting { waiters: vec![(lane, op)], attempt };
+                state.phase = Phase::Connecting {
+                    waiters: vec![(lane, op)],
+                    attempt,
+                };
             }
         }
     }
 
     /// The attempt to connect has ended.
-    pub(super) fn connected(self: &Arc<Self>, generation: u32, result: Result<login::Connected, Outcome>) {
+    pub(super) fn connected(
+        self: &Arc<Self>,
+        generation: u32,
+        result: Result<login::Connected, Outcome>,
+    ) {
         let mut state = self.lock();
         let state = &mut *state;
         if state.generation != generation {
             return;
         }
-        let Phase::Connecting { waiters, .. } = &mut state.phase else { return };
+        let Phase::Connecting { waiters, .. } = &mut state.phase else {
+            return;
+        };
         let waiters = std::mem::take(waiters);
         let outcome = match result {
             Ok(connected) => {
@@ -216,7 +233,12 @@ impl Shared {
         }
     }
 
-    fn try_send(&self, state: &mut State, lane: u16, members: &[Member<'_>]) -> Result<(), SendError> {
+    fn try_send(
+        &self,
+        state: &mut State,
+        lane: u16,
+        members: &[Member<'_>],
+    ) -> Result<(), SendError> {
         let State { phase, opens, .. } = state;
         let transport = match phase {
             Phase::Up(transport) => transport,
@@ -241,13 +263,19 @@ impl Shared {
                     SendError::Impossible(format!("handle `{handle}` is not open"))
                 })?,
             };
-            let body = request::body(&member.operation, file_id, &scope).map_err(SendError::Impossible)?;
+            let body =
+                request::body(&member.operation, file_id, &scope).map_err(SendError::Impossible)?;
             items.push(Item {
                 payload: request::payload(&member.operation),
                 related,
-                waiter: Waiter::Op { lane, op: member.op },
+                waiter: Waiter::Op {
+                    lane,
+                    op: member.op,
+                },
                 sign: false,
-                closes: member.opened_by.filter(|_| matches!(member.operation, Operation::Close { .. })),
+                closes: member
+                    .opened_by
+                    .filter(|_| matches!(member.operation, Operation::Close { .. })),
                 body,
             });
             before = Some(member);
@@ -280,8 +308,12 @@ impl Shared {
     /// Sends what waited for credits, as far as they go now.
     pub(super) fn send_queued(&self, state: &mut State) {
         loop {
-            let Phase::Up(transport) = &mut state.phase else { return };
-            let Some((lane, ops)) = transport.queue.pop_front() else { return };
+            let Phase::Up(transport) = &mut state.phase else {
+                return;
+            };
+            let Some((lane, ops)) = transport.queue.pop_front() else {
+                return;
+            };
             let sent = match self.members(&ops) {
                 Ok(members) => self.try_send(state, lane, &members),
                 Err(reason) => Err(SendError::Impossible(reason)),
@@ -368,7 +400,8 @@ impl State {
 
     /// True when something is in flight, so that credits may still come.
     fn is_busy(&mut self) -> bool {
-        self.transport().is_some_and(|transport| !transport.pending.is_empty())
+        self.transport()
+            .is_some_and(|transport| !transport.pending.is_empty())
     }
 
     fn fail(&self, lane: u16, ops: &[Op], outcome: &Outcome) {

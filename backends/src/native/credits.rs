@@ -19,7 +19,11 @@ pub(super) struct Credits {
 impl Credits {
     /// A new connection has one credit, for NEGOTIATE (MS-SMB2 3.2.4.2.1).
     pub(super) fn new() -> Self {
-        Self { next_id: 0, available: 1, multi: false }
+        Self {
+            next_id: 0,
+            available: 1,
+            multi: false,
+        }
     }
 
     /// NEGOTIATE has settled whether requests can cost more than one credit (Connection.SupportsMultiCredit).
@@ -57,7 +61,10 @@ impl Credits {
     /// A response granted `count`.
     pub(super) fn grant(&mut self, count: u16) {
         // The bound is what MS-SMB2 lets a window grow to in practice; a server that grants without end gains nothing.
-        self.available = self.available.saturating_add(count.into()).min(u32::from(u16::MAX));
+        self.available = self
+            .available
+            .saturating_add(count.into())
+            .min(u32::from(u16::MAX));
     }
 
     /// What is left.
@@ -76,9 +83,14 @@ mod tests {
         assert_eq!(credits.charge(8 << 20), 1);
         assert_eq!(credits.charge_field(1), 0);
         credits.set_multi(true);
-        for (payload, charge) in
-            [(0, 1), (1, 1), (65_536, 1), (65_537, 2), (8 << 20, 128), (u32::MAX, u16::MAX)]
-        {
+        for (payload, charge) in [
+            (0, 1),
+            (1, 1),
+            (65_536, 1),
+            (65_537, 2),
+            (8 << 20, 128),
+            (u32::MAX, u16::MAX),
+        ] {
             assert_eq!(credits.charge(payload), charge, "{payload}");
             assert_eq!(credits.charge_field(charge), charge);
         }

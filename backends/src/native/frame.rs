@@ -155,10 +155,15 @@ mod tests {
         for stream in [&[0, 0xff, 0xff, 0xff][..], b"HTTP/1.1 400"] {
             for chunk in [1, 4] {
                 let mut inbox = Inbox::default();
-                let results: Vec<_> =
-                    stream.chunks(chunk).map(|part| inbox.split(part, &mut |_| true)).collect();
+                let results: Vec<_> = stream
+                    .chunks(chunk)
+                    .map(|part| inbox.split(part, &mut |_| true))
+                    .collect();
                 assert!(results.contains(&Ok(())) || chunk == 4);
-                assert!(results[..4 / chunk].iter().any(Result::is_err), "{stream:?} by {chunk}");
+                assert!(
+                    results[..4 / chunk].iter().any(Result::is_err),
+                    "{stream:?} by {chunk}"
+                );
             }
         }
     }

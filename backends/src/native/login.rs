@@ -55,7 +55,8 @@ pub(super) async fn run(shared: Arc<Shared>, generation: u32) {
 async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
     let context = &shared.context;
     let client = context.trace.client(context.client);
-    let settings = ClientSettings::decode(client).map_err(|error| Outcome::Broken(error.to_string()))?;
+    let settings =
+        ClientSettings::decode(client).map_err(|error| Outcome::Broken(error.to_string()))?;
     let identity = identity(shared, &settings)?;
     let address = context.target.address;
     let lost = |error: io::Error| Outcome::Lost(format!("connecting to {address}: {error}"));
@@ -64,17 +65,30 @@ async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
     let (socket, writer) = stream.into_split();
     let mut attempt = Attempt {
         transport: Box::new(Transport::new(writer)),
-        reader: Reader { socket, inbox: Inbox::default() },
+        reader: Reader {
+            socket,
+            inbox: Inbox::default(),
+        },
         frames: Vec::new(),
         preauth: PreauthHash::default(),
     };
     let offer = Offer::new(&settings, shared.client_guid, &context.target.host);
-    let answer = attempt.log_in(shared, &settings, &offer, identity.as_ref()).await?;
+    let answer = attempt
+        .log_in(shared, &settings, &offer, identity.as_ref())
+        .await?;
     if !attempt.frames.is_empty() {
-        return Err(Outcome::Violation("the server sent more than was asked for".to_owned()));
+        return Err(Outcome::Violation(
+            "the server sent more than was asked for".to_owned(),
+        ));
     }
-    let Attempt { transport, reader, .. } = attempt;
-    Ok(Connected { transport, reader, answer })
+    let Attempt {
+        transport, reader, ..
+    } = attempt;
+    Ok(Connected {
+        transport,
+        reader,
+        answer,
+    })
 }
 
 /// As whom; `None` for an anonymous client.
@@ -125,7 +139,9 @@ impl Attempt {
             session: None,
             tree: None,
         };
-        let reply = self.exchange(Request::Negotiate(offer.request.clone()), true).await?;
+        let reply = self
+            .exchange(Request::Negotiate(offer.request.clone()), true)
+            .await?;
         let Response::Negotiate(negotiated) = reply.response else {
             return refused(&known, reply.header.status);
         };
@@ -134,7 +150,10 @@ impl Attempt {
 
         known.negotiate = Some(&negotiated);
         known.stage = Stage::SessionSetup;
-        let flags = match self.session_setup(settings, offer, identity, algorithms).await? {
+        let flags = match self
+            .session_setup(settings, offer, identity, algorithms)
+            .await?
+        {
             Ok(flags) => flags,
             Err(status) => return refused(&known, status),
         };
@@ -156,7 +175,11 @@ impl Attempt {
     }
 
     /// Takes over what NEGOTIATE settled.
-    fn negotiated(&mut self, offer: &Offer, response: &NegotiateResponse) -> Result<Algorithms, Outcome> {
+    fn negotiated(
+        &mut self,
+        offer: &Offer,
+        response: &NegotiateResponse,
+    ) -> Result<Algorithms, Outcome> {
         let algorithms = offer.accept(response).map_err(Outcome::Violation)?;
         self.transport.negotiated = Negotiated {
             dialect: response.dialect_revision,
@@ -164,7 +187,9 @@ impl Attempt {
             max_write: response.max_write_size,
             max_transact: response.max_transact_size,
         };
-        self.transport.credits.set_multi(negotiate::is_multi_credit(response));
+        self.transport
+            .credits
+            .set_multi(negotiate::is_multi_credit(response));
         Ok(algorithms)
     }
 
@@ -203,7 +228,8 @@ impl Attempt {
             if reply.header.status == ntstatus::SUCCESS {
                 let flags = response.session_flags;
                 let nobody = flags.intersects(SessionFlags::IS_GUEST | SessionFlags::IS_NULL);
-                if algorithms.dialect == Dialect::SMB_3_1_1 && !nobody && !reply.header.is_signed() {
+                if algorithms.dialect == Dialect::SMB_3_1_1 && !nobody && !reply.header.is_signed()
+                {
                     let reason = "the last SESSION_SETUP answer is not signed";
                     return Err(Outcome::Violation(reason.to_owned()));
                 }
@@ -211,7 +237,9 @@ impl Attempt {
             }
             self.preauth.update(&reply.bytes);
         }
-        Err(Outcome::Violation(format!("the login goes on after {MAX_ROUNDS} rounds")))
+        Err(Outcome::Violation(format!(
+            "the login goes on after {MAX_ROUNDS} rounds"
+        )))
     }
 
     /// Settles what is signed and what is encrypted (MS-SMB2 3.2.5.3.3).
@@ -227,31 +255,45 @@ impl Attempt {
             transport.security = Security::default();
         }
         if nobody && settings.signing_required && !settings.anonymous {
-            let reason = "the server let the client in as a guest, who cannot sign as the client requires";
+            let reason =
+                "the server let the client in as a guest, who cannot sign as the client requires";
             return Err(Outcome::Violation(reason.to_owned()));
         }
         let wanted = settings.encryption == Encryption::Required;
         if wanted && !transport.security.can_encrypt() {
-            let reason = "the client requires encryption, and nothing to encrypt with was negotiated";
+            let reason =
+                "the client requires encryption, and nothing to encrypt with was negotiated";
             return Err(Outcome::Violation(reason.to_owned()));
         }
-        let required = negotiated.security_mode.contains(SecurityMode::SIGNING_REQUIRED);
+        let required = negotiated
+            .security_mode
+            .contains(SecurityMode::SIGNING_REQUIRED);
         transport.session.sign = !nobody && (required || settings.signing_required);
         transport.session.encrypt = wanted || flags.contains(SessionFlags::ENCRYPT_DATA);
         Ok(())
     }
 
     /// Connects the share; the inner error is the status with which the server refuses.
-    async fn tree_connect(&mut self, host: &str, share: &str) -> Result<Result<TreeConnectResponse, u32>, Outcome> {
+    async fn tree_connect(
+        &mut self,
+        host: &str,
+        share: &str,
+    ) -> Result<Result<TreeConnectResponse, u32>, Outcome> {
         let request = Request::TreeConnect(request::tree_connect(host, share));
         let reply = self.exchange(request, false).await?;
-        let Response::TreeConnect(tree) = reply.response else { return Ok(Err(reply.header.status)) };
+        let Response::TreeConnect(tree) = reply.response else {
+            return Ok(Err(reply.header.status));
+        };
         self.transport.tree = Tree::new(reply.header.tree_id().unwrap_or_default(), &tree);
         Ok(Ok(tree))
     }
 
     /// FSCTL_VALIDATE_NEGOTIATE_INFO (MS-SMB2 3.2.5.5): the answer is signed, so what it says was not meddled with.
-    async fn validate(&mut self, offer: &Offer, negotiated: &NegotiateResponse) -> Result<(), Outcome> {
+    async fn validate(
+        &mut self,
+        offer: &Offer,
+        negotiated: &NegotiateResponse,
+    ) -> Result<(), Outcome> {
         let reply = self.exchange(offer.validation(), false).await?;
         match reply.response {
             Response::Ioctl(response) => {
@@ -272,9 +314,14 @@ impl Attempt {
             SendError::Io(_) => Outcome::Lost(error.to_string()),
             error => Outcome::Violation(error.to_string()),
         };
-        let item = Item { sign: matches!(request, Request::Ioctl(_)), ..Item::own(request) };
+        let item = Item {
+            sign: matches!(request, Request::Ioctl(_)),
+            ..Item::own(request)
+        };
         let preauth = hashed.then_some(&mut self.preauth);
-        self.transport.send_hashed(&[item], preauth).map_err(broken)?;
+        self.transport
+            .send_hashed(&[item], preauth)
+            .map_err(broken)?;
         let (transport, socket) = (&mut self.transport, self.reader.socket.as_ref());
         let flushed = poll_fn(|context| transport.poll_flush(socket, context)).await;
         flushed.map_err(|error| Outcome::Lost(format!("sending failed: {error}")))
@@ -294,7 +341,11 @@ impl Attempt {
             match accepted.map_err(|violation| Outcome::Violation(violation.reason))? {
                 Accepted::Interim(..) => {}
                 Accepted::Final(_, response) => {
-                    return Ok(Reply { header, response, bytes: message.to_vec() });
+                    return Ok(Reply {
+                        header,
+                        response,
+                        bytes: message.to_vec(),
+                    });
                 }
             }
         }
@@ -304,10 +355,12 @@ impl Attempt {
         while self.frames.is_empty() {
             let Self { reader, frames, .. } = self;
             let read = poll_fn(|context| {
-                reader.inbox.poll_read(&mut reader.socket, context, &mut |frame| {
-                    frames.push(frame.to_vec());
-                    true
-                })
+                reader
+                    .inbox
+                    .poll_read(&mut reader.socket, context, &mut |frame| {
+                        frames.push(frame.to_vec());
+                        true
+                    })
             });
             match read.await {
                 Ok(0) => return Err(Outcome::Lost("the server closed the connection".to_owned())),
@@ -324,28 +377,46 @@ impl Attempt {
 
 /// The answer of a step that could not connect because the server says so.
 fn refused(known: &answer::Connected<'_>, status: u32) -> Result<Answer, Outcome> {
-    Err(Outcome::Answered(answer::connect(&answer::Connected { status, ..*known })))
+    Err(Outcome::Answered(answer::connect(&answer::Connected {
+        status,
+        ..*known
+    })))
 }
 
 /// ` as alice`: the identity's name, never more of it.
 fn named(settings: &ClientSettings<'_>) -> String {
-    settings.user.map(|user| format!(" as {user}")).unwrap_or_default()
+    settings
+        .user
+        .map(|user| format!(" as {user}"))
+        .unwrap_or_default()
 }
 
 impl Default for Negotiated {
     fn default() -> Self {
-        Self { dialect: Dialect::SMB_2_0_2, max_read: 65_536, max_write: 65_536, max_transact: 65_536 }
+        Self {
+            dialect: Dialect::SMB_2_0_2,
+            max_read: 65_536,
+            max_write: 65_536,
+            max_transact: 65_536,
+        }
     }
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { id: 0, sign: false, encrypt: false }
+        Self {
+            id: 0,
+            sign: false,
+            encrypt: false,
+        }
     }
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { id: 0, encrypt: false }
+        Self {
+            id: 0,
+            encrypt: false,
+        }
     }
 }

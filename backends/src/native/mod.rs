@@ -58,7 +58,10 @@ impl Native {
                 verbs: verbs.map(|verb| verb.name).collect(),
                 limits: vec![
                     ("auth=kerberos", "it logs in by NTLM"),
-                    ("on-break", "every break is acknowledged at once, to the level that the server asks for"),
+                    (
+                        "on-break",
+                        "every break is acknowledged at once, to the level that the server asks for",
+                    ),
                 ],
             },
         }
@@ -90,14 +93,21 @@ impl Backend for Native {
         });
         let steps = trace.steps().filter_map(|step| {
             let what = missing_in(&step)?;
-            Some(Unsupported { step: Some(step.id()), what })
+            Some(Unsupported {
+                step: Some(step.id()),
+                what,
+            })
         });
         clients.chain(steps).collect()
     }
 
     fn client(&self, context: ClientContext) -> Box<dyn Connection> {
         let name = context.trace.client(context.client).name().to_owned();
-        Box::new(Client { shared: Arc::new(Shared::new(context)), lane: 0, name })
+        Box::new(Client {
+            shared: Arc::new(Shared::new(context)),
+            lane: 0,
+            name,
+        })
     }
 }
 
@@ -105,7 +115,11 @@ impl Backend for Native {
 fn missing_in(step: &Step<'_>) -> Option<String> {
     let verb = step.verb().name;
     match Operation::decode(step).ok()? {
-        Operation::OnBreak { action: BreakAction::Acknowledge, level: None, .. } => None,
+        Operation::OnBreak {
+            action: BreakAction::Acknowledge,
+            level: None,
+            ..
+        } => None,
         Operation::OnBreak { .. } => Some("on-break with another answer than `ack`".to_owned()),
         operation => {
             let single = request::is_request(&operation);
@@ -118,8 +132,12 @@ fn missing_in(step: &Step<'_>) -> Option<String> {
 /// True when its client's next step is compounded with it.
 fn precedes_compound(step: &Step<'_>) -> bool {
     let trace = step.trace();
-    let later = (step.id().0 + 1..).map(StepId).take(trace.len() - 1 - step.id().0 as usize);
-    let next = later.map(|id| trace.step(id)).find(|next| next.client() == step.client());
+    let later = (step.id().0 + 1..)
+        .map(StepId)
+        .take(trace.len() - 1 - step.id().0 as usize);
+    let next = later
+        .map(|id| trace.step(id))
+        .find(|next| next.client() == step.client());
     next.is_some_and(|next| next.compounded())
 }
 
@@ -139,7 +157,11 @@ impl Connection for Client {
     fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported> {
         let name = context.trace.client(context.client).name().to_owned();
         match self.shared.add_lane(context.events) {
-            Some(lane) => Ok(Box::new(Client { shared: self.shared.clone(), lane, name })),
+            Some(lane) => Ok(Box::new(Client {
+                shared: self.shared.clone(),
+                lane,
+                name,
+            })),
             None => Err(Unsupported {
                 step: None,
                 what: format!("client {name}: more than 65536 clients on one connection"),
@@ -153,7 +175,10 @@ impl Connection for Client {
             return Ok(());
         }
         let closed = close::connection(&self.shared).await;
-        closed.map_err(|reason| CloseError { client: self.name, reason })
+        closed.map_err(|reason| CloseError {
+            client: self.name,
+            reason,
+        })
     }
 }
 

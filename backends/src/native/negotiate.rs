@@ -1,7 +1,9 @@
 //! What a client offers in NEGOTIATE, and whether what the server chose is one of it (MS-SMB2 3.2.4.2.2, 3.2.5.2).
 
 use smb_vocabulary::{ClientSettings, Encryption};
-use smb_wire::messages::{IoctlRequest, IoctlResponse, NegotiateContext, NegotiateRequest, NegotiateResponse};
+use smb_wire::messages::{
+    IoctlRequest, IoctlResponse, NegotiateContext, NegotiateRequest, NegotiateResponse,
+};
 use smb_wire::{
     Capabilities, Cipher, CtlCode, Dialect, FileId, Guid, HashAlgorithm, IoctlFlags, Request,
     SecurityMode, SigningAlgorithm,
@@ -11,12 +13,19 @@ use super::random;
 use super::secure::Algorithms;
 
 /// What is offered without a `cipher=`.
-const CIPHERS: [Cipher; 4] =
-    [Cipher::AES_128_GCM, Cipher::AES_128_CCM, Cipher::AES_256_GCM, Cipher::AES_256_CCM];
+const CIPHERS: [Cipher; 4] = [
+    Cipher::AES_128_GCM,
+    Cipher::AES_128_CCM,
+    Cipher::AES_256_GCM,
+    Cipher::AES_256_CCM,
+];
 
 /// What is offered without a `signing-algorithm=`.
-const SIGNING: [SigningAlgorithm; 3] =
-    [SigningAlgorithm::AES_GMAC, SigningAlgorithm::AES_CMAC, SigningAlgorithm::HMAC_SHA256];
+const SIGNING: [SigningAlgorithm; 3] = [
+    SigningAlgorithm::AES_GMAC,
+    SigningAlgorithm::AES_CMAC,
+    SigningAlgorithm::HMAC_SHA256,
+];
 
 /// The size of VALIDATE_NEGOTIATE_INFO in an answer (MS-SMB2 2.2.32.6), in bytes.
 const VALIDATION: usize = 24;
@@ -59,14 +68,20 @@ impl Offer {
             dialects,
             ..Default::default()
         };
-        Self { request, ciphers, signing }
+        Self {
+            request,
+            ciphers,
+            signing,
+        }
     }
 
     /// What the server chose; the error says what of it was not offered.
     pub(super) fn accept(&self, response: &NegotiateResponse) -> Result<Algorithms, String> {
         let dialect = response.dialect_revision;
         if !self.request.dialects.contains(&dialect) {
-            return Err(format!("the server chose dialect {dialect}, which was not offered"));
+            return Err(format!(
+                "the server chose dialect {dialect}, which was not offered"
+            ));
         }
         if dialect != Dialect::SMB_3_1_1 {
             let encrypts = dialect >= Dialect::SMB_3_0
@@ -81,15 +96,23 @@ impl Offer {
                 cipher: encrypts.then_some(Cipher::AES_128_CCM),
             });
         }
-        let mut algorithms =
-            Algorithms { dialect, signing: SigningAlgorithm::AES_CMAC, cipher: None };
+        let mut algorithms = Algorithms {
+            dialect,
+            signing: SigningAlgorithm::AES_CMAC,
+            cipher: None,
+        };
         let mut integrity = 0;
         for context in &response.negotiate_contexts {
             match context {
-                NegotiateContext::PreauthIntegrity { hash_algorithms, .. } => {
+                NegotiateContext::PreauthIntegrity {
+                    hash_algorithms, ..
+                } => {
                     integrity += 1;
                     if hash_algorithms[..] != [HashAlgorithm::SHA_512] {
-                        return Err("the server did not choose SHA-512 for the preauthentication hash".into());
+                        return Err(
+                            "the server did not choose SHA-512 for the preauthentication hash"
+                                .into(),
+                        );
                     }
                 }
                 NegotiateContext::Encryption { ciphers } => {
@@ -97,27 +120,41 @@ impl Offer {
                         return Err(format!("the server chose {} ciphers", ciphers.len()));
                     };
                     if cipher != Cipher::NONE && !self.ciphers.contains(&cipher) {
-                        return Err(format!("the server chose cipher {cipher}, which was not offered"));
+                        return Err(format!(
+                            "the server chose cipher {cipher}, which was not offered"
+                        ));
                     }
                     algorithms.cipher = Some(cipher).filter(|cipher| *cipher != Cipher::NONE);
                 }
                 NegotiateContext::Signing { signing_algorithms } => match signing_algorithms[..] {
-                    [algorithm] if self.signing.contains(&algorithm) => algorithms.signing = algorithm,
-                    _ => return Err("the server chose a signing algorithm that was not offered".into()),
+                    [algorithm] if self.signing.contains(&algorithm) => {
+                        algorithms.signing = algorithm
+                    }
+                    _ => {
+                        return Err(
+                            "the server chose a signing algorithm that was not offered".into()
+                        );
+                    }
                 },
                 _ => {}
             }
         }
         match integrity {
             1 => Ok(algorithms),
-            count => Err(format!("{count} contexts for the preauthentication hash instead of one")),
+            count => Err(format!(
+                "{count} contexts for the preauthentication hash instead of one"
+            )),
         }
     }
 
     /// Whether the negotiation is to be validated: when a 3.x client ended up below 3.1.1, whose hash covers it.
     pub(super) fn must_validate(&self, chosen: Dialect) -> bool {
         chosen < Dialect::SMB_3_1_1
-            && self.request.dialects.iter().any(|dialect| *dialect >= Dialect::SMB_3_0)
+            && self
+                .request
+                .dialects
+                .iter()
+                .any(|dialect| *dialect >= Dialect::SMB_3_0)
     }
 
     /// FSCTL_VALIDATE_NEGOTIATE_INFO (MS-SMB2 2.2.31.4): what was offered once more.
@@ -126,8 +163,17 @@ impl Offer {
         let mut input = request.capabilities.bits().to_le_bytes().to_vec();
         input.extend(request.client_guid.0);
         input.extend(request.security_mode.bits().to_le_bytes());
-        input.extend(u16::try_from(request.dialects.len()).unwrap_or(u16::MAX).to_le_bytes());
-        input.extend(request.dialects.iter().flat_map(|dialect| dialect.0.to_le_bytes()));
+        input.extend(
+            u16::try_from(request.dialects.len())
+                .unwrap_or(u16::MAX)
+                .to_le_bytes(),
+        );
+        input.extend(
+            request
+                .dialects
+                .iter()
+                .flat_map(|dialect| dialect.0.to_le_bytes()),
+        );
         Request::Ioctl(IoctlRequest {
             ctl_code: CtlCode::VALIDATE_NEGOTIATE_INFO,
             file_id: FileId::RELATED,
@@ -179,8 +225,12 @@ fn contexts(ciphers: &[Cipher], signing: &[SigningAlgorithm], host: &str) -> Vec
         hash_algorithms: vec![HashAlgorithm::SHA_512],
         salt: random::<32>().to_vec(),
     };
-    let encryption = NegotiateContext::Encryption { ciphers: ciphers.to_vec() };
-    let signing = NegotiateContext::Signing { signing_algorithms: signing.to_vec() };
+    let encryption = NegotiateContext::Encryption {
+        ciphers: ciphers.to_vec(),
+    };
+    let signing = NegotiateContext::Signing {
+        signing_algorithms: signing.to_vec(),
+    };
     let name = NegotiateContext::NetName(host.into());
     let mut contexts = vec![integrity];
     contexts.extend((!ciphers.is_empty()).then_some(encryption));

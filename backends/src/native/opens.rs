@@ -56,7 +56,10 @@ impl Opens {
 
     /// The handle with this FileId, and the step that opened it. Breaks alone ask for it: a search will do.
     pub(super) fn by_file_id(&mut self, file_id: FileId) -> Option<(StepId, &mut Open)> {
-        let found = self.by_step.iter_mut().find(|(_, open)| open.file_id == file_id);
+        let found = self
+            .by_step
+            .iter_mut()
+            .find(|(_, open)| open.file_id == file_id);
         found.map(|(step, open)| (*step, open))
     }
 
@@ -76,7 +79,10 @@ mod tests {
     use super::*;
 
     fn id(volatile: u64) -> FileId {
-        FileId { persistent: 0, volatile }
+        FileId {
+            persistent: 0,
+            volatile,
+        }
     }
 
     #[test]
@@ -98,7 +104,10 @@ mod tests {
         opens.opened(StepId(4), id(40), OplockLevel::BATCH);
         opens.opened(StepId(5), id(50), OplockLevel::NONE);
         assert_eq!(opens.file_id(StepId(4)), Some(id(40)));
-        assert_eq!(opens.by_file_id(id(50)).map(|(step, _)| step), Some(StepId(5)));
+        assert_eq!(
+            opens.by_file_id(id(50)).map(|(step, _)| step),
+            Some(StepId(5))
+        );
         opens.closed(StepId(4));
         assert_eq!(opens.file_id(StepId(4)), None);
         assert!(opens.by_file_id(id(40)).is_none());

@@ -77,7 +77,11 @@ pub(super) struct PendingTable {
 impl PendingTable {
     /// A request was sent. Ids are added in ascending order.
     pub(super) fn add(&mut self, pending: Pending) {
-        debug_assert!(self.by_id.last().is_none_or(|last| last.message_id < pending.message_id));
+        debug_assert!(
+            self.by_id
+                .last()
+                .is_none_or(|last| last.message_id < pending.message_id)
+        );
         self.by_id.push(pending);
     }
 
@@ -94,7 +98,9 @@ impl PendingTable {
 
     /// The request for this operation, whoever submitted it.
     pub(super) fn find(&self, wanted: Op) -> Option<&Pending> {
-        self.by_id.iter().find(|pending| matches!(pending.waiter, Waiter::Op { op, .. } if op == wanted))
+        self.by_id
+            .iter()
+            .find(|pending| matches!(pending.waiter, Waiter::Op { op, .. } if op == wanted))
     }
 
     /// All of them.
@@ -118,6 +124,8 @@ impl PendingTable {
     }
 
     fn index(&self, message_id: u64) -> Option<usize> {
-        self.by_id.binary_search_by_key(&message_id, |pending| pending.message_id).ok()
+        self.by_id
+            .binary_search_by_key(&message_id, |pending| pending.message_id)
+            .ok()
     }
 }

@@ -40,7 +40,10 @@ fn poll(
         goes_on.set(shared.receive(generation, frame));
         goes_on.get()
     };
-    while let Poll::Ready(read) = reader.inbox.poll_read(&mut reader.socket, context, &mut take) {
+    while let Poll::Ready(read) = reader
+        .inbox
+        .poll_read(&mut reader.socket, context, &mut take)
+    {
         match read {
             Ok(0) if reader.inbox.is_partial() => {
                 return lost("the server closed the connection in the middle of a frame");
@@ -67,7 +70,9 @@ fn flush(
     if state.generation != generation {
         return Poll::Ready(None);
     }
-    let Some(transport) = state.transport() else { return Poll::Ready(None) };
+    let Some(transport) = state.transport() else {
+        return Poll::Ready(None);
+    };
     match transport.poll_flush(reader.socket.as_ref(), context) {
         Poll::Ready(Err(error)) => lost(&format!("sending failed: {error}")),
         _ => Poll::Pending,

@@ -30,11 +30,17 @@ pub(super) struct Violation {
 
 impl Violation {
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { message_id: None, reason: reason.into() }
+        Self {
+            message_id: None,
+            reason: reason.into(),
+        }
     }
 
     fn about(message_id: u64, reason: impl Into<String>) -> Self {
-        Self { message_id: Some(message_id), reason: reason.into() }
+        Self {
+            message_id: Some(message_id),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -52,7 +58,10 @@ impl Shared {
             return false;
         }
         self.send_queued(&mut state);
-        if state.transport().is_some_and(|transport| transport.pending.is_empty()) {
+        if state
+            .transport()
+            .is_some_and(|transport| transport.pending.is_empty())
+        {
             self.settled.notify_waiters();
         }
         true
@@ -69,7 +78,9 @@ pub(super) enum Accepted {
 
 impl State {
     fn frame(&mut self, frame: &[u8], at: Instant) -> Result<(), Violation> {
-        let Some(transport) = self.transport() else { return Ok(()) };
+        let Some(transport) = self.transport() else {
+            return Ok(());
+        };
         let (frame, encrypted) = transport.open(frame).map_err(Violation::new)?;
         for message in split_compound(&frame) {
             let (header, message) = message.map_err(|error| Violation::new(error.to_string()))?;
@@ -89,7 +100,9 @@ impl State {
         encrypted: bool,
         at: Instant,
     ) -> Result<(), Violation> {
-        let Some(transport) = self.transport() else { return Ok(()) };
+        let Some(transport) = self.transport() else {
+            return Ok(());
+        };
         match transport.accept(header, message, encrypted)? {
             Accepted::Interim(pending, first) => {
                 if let (true, Waiter::Op { lane, op }) = (first, pending.waiter) {
@@ -113,7 +126,9 @@ impl State {
     fn effects(&mut self, pending: &Pending, header: &Header, response: &Response) {
         let succeeded = header.status == ntstatus::SUCCESS;
         let step = match pending.waiter {
-            Waiter::Op { op: Op::Step(step), .. } => Some(step),
+            Waiter::Op {
+                op: Op::Step(step), ..
+            } => Some(step),
             _ => None,
         };
         match (response, step) {
@@ -163,10 +178,13 @@ impl Transport {
     ) -> Result<Accepted, Violation> {
         let (id, command) = (header.message_id, header.command);
         if !header.is_response() {
-            return Err(Violation::new(format!("a {command} request from the server")));
+            return Err(Violation::new(format!(
+                "a {command} request from the server"
+            )));
         }
         let Some(pending) = self.pending.get(id) else {
-            let reason = format!("an answer to {command} with message id {id}, which is not in flight");
+            let reason =
+                format!("an answer to {command} with message id {id}, which is not in flight");
             return Err(Violation::new(reason));
         };
         if command != pending.command {
@@ -183,8 +201,8 @@ impl Transport {
         let pending = *pending;
         self.check_protection(&pending, header, message, encrypted)
             .map_err(|reason| Violation::about(id, reason))?;
-        let response = Response::decode(message)
-            .map_err(|error| Violation::about(id, error.to_string()))?;
+        let response =
+            Response::decode(message).map_err(|error| Violation::about(id, error.to_string()))?;
         self.pending.remove(id);
         self.credits.grant(header.credits);
         Ok(Accepted::Final(pending, response))
@@ -204,9 +222,14 @@ impl Transport {
             USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
         );
         let unknown = self.session.id == 0;
-        if !unknown && header.session_id != self.session.id && !(session_gone && header.session_id == 0) {
+        if !unknown
+            && header.session_id != self.session.id
+            && !(session_gone && header.session_id == 0)
+        {
             let (got, ours) = (header.session_id, self.session.id);
-            return Err(format!("an answer of session {got:#x} instead of {ours:#x}"));
+            return Err(format!(
+                "an answer of session {got:#x} instead of {ours:#x}"
+            ));
         }
         match (encrypted, pending.encrypted) {
             (true, _) => return Ok(()),

@@ -17,7 +17,8 @@ use smb_wire::messages::{
 };
 use smb_wire::{
     AdditionalInformation, CloseFlags, Dialect, DurableFlags, FileId, FileInfoClass, Guid,
-    InfoType, LeaseFlags, LockFlags, QueryDirectoryFlags, ReadFlags, Request, UnicodeString, WriteFlags,
+    InfoType, LeaseFlags, LockFlags, QueryDirectoryFlags, ReadFlags, Request, UnicodeString,
+    WriteFlags,
 };
 
 use super::random;
@@ -85,7 +86,11 @@ pub(super) fn body(
         Operation::Echo => Request::Echo(EchoRequest),
         Operation::Create(create) => Request::Create(self::create(create, scope)?),
         Operation::Close { postquery, .. } => {
-            let flags = if *postquery { CloseFlags::POSTQUERY_ATTRIB } else { CloseFlags::empty() };
+            let flags = if *postquery {
+                CloseFlags::POSTQUERY_ATTRIB
+            } else {
+                CloseFlags::empty()
+            };
             Request::Close(CloseRequest { flags, file_id })
         }
         Operation::Read(read) => Request::Read(self::read(read, file_id)),
@@ -112,7 +117,10 @@ pub(super) fn body(
 
 /// TREE_CONNECT to a share of the server.
 pub(super) fn tree_connect(host: &str, share: &str) -> TreeConnectRequest {
-    TreeConnectRequest { path: format!("\\\\{host}\\{share}").into(), ..Default::default() }
+    TreeConnectRequest {
+        path: format!("\\\\{host}\\{share}").into(),
+        ..Default::default()
+    }
 }
 
 fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {
@@ -137,10 +145,14 @@ fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, Strin
 fn create_contexts(create: &Create<'_>, dialect: Dialect) -> Vec<RequestContext> {
     let contexts = [
         create.durable.map(durable),
-        create.query_maximal_access.then_some(RequestContext::QueryMaximalAccess(None)),
+        create
+            .query_maximal_access
+            .then_some(RequestContext::QueryMaximalAccess(None)),
         create.allocation.map(RequestContext::AllocationSize),
         create.timewarp.map(RequestContext::TimewarpToken),
-        create.query_on_disk_id.then_some(RequestContext::QueryOnDiskId),
+        create
+            .query_on_disk_id
+            .then_some(RequestContext::QueryOnDiskId),
         create.lease.map(|request| lease(&request, dialect)),
     ];
     contexts.into_iter().flatten().collect()
@@ -149,13 +161,18 @@ fn create_contexts(create: &Create<'_>, dialect: Dialect) -> Vec<RequestContext>
 fn durable(durable: Durable) -> RequestContext {
     match durable {
         Durable::V1 => RequestContext::DurableHandleRequest,
-        Durable::V2 { timeout, persistent } => {
-            RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
-                timeout,
-                flags: if persistent { DurableFlags::PERSISTENT } else { DurableFlags::empty() },
-                create_guid: Guid(random()),
-            })
-        }
+        Durable::V2 {
+            timeout,
+            persistent,
+        } => RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
+            timeout,
+            flags: if persistent {
+                DurableFlags::PERSISTENT
+            } else {
+                DurableFlags::empty()
+            },
+            create_guid: Guid(random()),
+        }),
     }
 }
 
@@ -167,7 +184,9 @@ fn lease(request: &LeaseRequest, dialect: Dialect) -> RequestContext {
             ..Default::default()
         });
     }
-    let flags = request.parent.map_or(LeaseFlags::empty(), |_| LeaseFlags::PARENT_LEASE_KEY_SET);
+    let flags = request
+        .parent
+        .map_or(LeaseFlags::empty(), |_| LeaseFlags::PARENT_LEASE_KEY_SET);
     RequestContext::LeaseV2(LeaseV2 {
         lease_key: request.key,
         lease_state: request.state,
@@ -180,7 +199,11 @@ fn lease(request: &LeaseRequest, dialect: Dialect) -> RequestContext {
 
 fn read(read: &Read<'_>, file_id: FileId) -> ReadRequest {
     ReadRequest {
-        flags: if read.unbuffered { ReadFlags::READ_UNBUFFERED } else { ReadFlags::empty() },
+        flags: if read.unbuffered {
+            ReadFlags::READ_UNBUFFERED
+        } else {
+            ReadFlags::empty()
+        },
         length: read.length,
         offset: read.offset,
         file_id,
@@ -195,7 +218,13 @@ fn write(write: &Write<'_>, file_id: FileId) -> WriteRequest {
     flags.set(WriteFlags::WRITE_UNBUFFERED, write.unbuffered);
     let mut data = Vec::with_capacity(write.content.len());
     write.content.append_to(write.offset, &mut data);
-    WriteRequest { offset: write.offset, file_id, flags, data, ..Default::default() }
+    WriteRequest {
+        offset: write.offset,
+        file_id,
+        flags,
+        data,
+        ..Default::default()
+    }
 }
 
 fn lock(lock: &Lock<'_>, file_id: FileId) -> LockRequest {
@@ -205,13 +234,20 @@ fn lock(lock: &Lock<'_>, file_id: FileId) -> LockRequest {
         LockKind::Unlock => LockFlags::UNLOCK,
     };
     // An unlock never waits, and MS-SMB2 2.2.26.1 allows no other flag beside it.
-    flags.set(LockFlags::FAIL_IMMEDIATELY, !lock.wait && lock.kind != LockKind::Unlock);
+    flags.set(
+        LockFlags::FAIL_IMMEDIATELY,
+        !lock.wait && lock.kind != LockKind::Unlock,
+    );
     let element = |range: &smb_vocabulary::LockRange| LockElement {
         offset: range.offset,
         length: range.length,
         flags,
     };
-    LockRequest { lock_sequence: 0, file_id, locks: lock.ranges.iter().map(element).collect() }
+    LockRequest {
+        lock_sequence: 0,
+        file_id,
+        locks: lock.ranges.iter().map(element).collect(),
+    }
 }
 
 fn query_directory(query: &QueryDirectory<'_>, file_id: FileId) -> QueryDirectoryRequest {
@@ -249,7 +285,8 @@ fn set_info(
 ) -> Result<SetInfoRequest, String> {
     let name = |path: &str| {
         let name = paths::to_wire(scope.root, path);
-        name.map(UnicodeString::from).map_err(|error| error.to_string())
+        name.map(UnicodeString::from)
+            .map_err(|error| error.to_string())
     };
     let mut buffer = Vec::new();
     let class = match *change {
@@ -283,7 +320,10 @@ fn set_info(
             FileInfoClass::LINK
         }
         FileChange::Disposition { delete } => {
-            FileDispositionInformation { delete_pending: delete }.encode(&mut buffer);
+            FileDispositionInformation {
+                delete_pending: delete,
+            }
+            .encode(&mut buffer);
             FileInfoClass::DISPOSITION
         }
         FileChange::EndOfFile(end_of_file) => {
@@ -295,7 +335,10 @@ fn set_info(
             FileInfoClass::ALLOCATION
         }
         FileChange::Position(current_byte_offset) => {
-            FilePositionInformation { current_byte_offset }.encode(&mut buffer);
+            FilePositionInformation {
+                current_byte_offset,
+            }
+            .encode(&mut buffer);
             FileInfoClass::POSITION
         }
         FileChange::Mode(mode) => {

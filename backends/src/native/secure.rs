@@ -48,7 +48,11 @@ impl Security {
         session_key: &[u8],
         preauth: &PreauthHash,
     ) -> Result<Self, smb_wire::Error> {
-        let Algorithms { dialect, signing, cipher } = algorithms;
+        let Algorithms {
+            dialect,
+            signing,
+            cipher,
+        } = algorithms;
         let derived_for = cipher.unwrap_or(Cipher::AES_128_CCM);
         let keys = SessionKeys::derive(dialect, derived_for, session_key, preauth);
         let encryption = match (cipher, keys.encryption, keys.decryption) {
@@ -60,7 +64,10 @@ impl Security {
             }),
             _ => None,
         };
-        Ok(Self { signer: Some(Signer::new(signing, &keys.signing)?), encryption })
+        Ok(Self {
+            signer: Some(Signer::new(signing, &keys.signing)?),
+            encryption,
+        })
     }
 
     /// Whether there is a key to sign with.
@@ -75,22 +82,33 @@ impl Security {
 
     /// Signs one message, if there is a key.
     pub(super) fn sign(&self, message: &mut [u8]) -> Result<(), String> {
-        self.signer.as_ref().map_or(Ok(()), |signer| signer.sign(message)).map_err(text)
+        self.signer
+            .as_ref()
+            .map_or(Ok(()), |signer| signer.sign(message))
+            .map_err(text)
     }
 
     /// Whether the signature of a message is right; the error says what is wrong with it.
     pub(super) fn verify(&self, message: &[u8]) -> Result<(), String> {
-        self.signer.as_ref().map_or(Ok(()), |signer| signer.verify(message)).map_err(text)
+        self.signer
+            .as_ref()
+            .map_or(Ok(()), |signer| signer.verify(message))
+            .map_err(text)
     }
 
     /// Encrypts all of `frame` behind its length prefix.
     pub(super) fn encrypt(&mut self, session_id: u64, frame: &mut Vec<u8>) -> Result<(), String> {
-        let encryption = self.encryption.as_mut().ok_or("there is no key to encrypt with")?;
+        let encryption = self
+            .encryption
+            .as_mut()
+            .ok_or("there is no key to encrypt with")?;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&encryption.nonce.to_le_bytes());
         encryption.nonce += 1;
         let cipher = encryption.outgoing.cipher(encryption.cipher)?;
-        let encrypted = cipher.encrypt(nonce, session_id, &frame[PREFIX..]).map_err(text)?;
+        let encrypted = cipher
+            .encrypt(nonce, session_id, &frame[PREFIX..])
+            .map_err(text)?;
         frame.truncate(PREFIX);
         frame.extend(encrypted);
         Ok(())
@@ -101,12 +119,18 @@ impl Security {
         let header = TransformHeader::decode(frame).map_err(text)?;
         if header.session_id != session_id {
             let other = header.session_id;
-            return Err(format!("an encrypted frame of session {other:#x} instead of {session_id:#x}"));
+            return Err(format!(
+                "an encrypted frame of session {other:#x} instead of {session_id:#x}"
+            ));
         }
         let Some(encryption) = &mut self.encryption else {
             return Err("an encrypted frame, although there is no key for it".to_owned());
         };
-        encryption.incoming.cipher(encryption.cipher)?.decrypt(frame).map_err(text)
+        encryption
+            .incoming
+            .cipher(encryption.cipher)?
+            .decrypt(frame)
+            .map_err(text)
     }
 }
 
@@ -157,7 +181,10 @@ mod tests {
         security.encrypt(7, &mut second).unwrap();
         let nonce = |frame: &[u8]| TransformHeader::decode(&frame[PREFIX..]).unwrap().nonce;
         assert_ne!(nonce(&first), nonce(&second));
-        assert!(!first.windows(8).any(|bytes| bytes == [0x5a; 8]), "the content is readable");
+        assert!(
+            !first.windows(8).any(|bytes| bytes == [0x5a; 8]),
+            "the content is readable"
+        );
     }
 
     #[test]

@@ -66,7 +66,10 @@ pub(super) struct Tree {
 impl Tree {
     /// The tree that a TREE_CONNECT has given.
     pub(super) fn new(id: u32, response: &TreeConnectResponse) -> Self {
-        Self { id, encrypt: response.share_flags.contains(ShareFlags::ENCRYPT_DATA) }
+        Self {
+            id,
+            encrypt: response.share_flags.contains(ShareFlags::ENCRYPT_DATA),
+        }
     }
 }
 
@@ -112,7 +115,14 @@ pub(super) struct Item {
 impl Item {
     /// A request that the connection makes on its own account.
     pub(super) fn own(body: Request) -> Self {
-        Self { payload: 0, related: false, waiter: Waiter::Nobody, sign: false, closes: None, body }
+        Self {
+            payload: 0,
+            related: false,
+            waiter: Waiter::Nobody,
+            sign: false,
+            closes: None,
+            body,
+        }
     }
 }
 
@@ -240,7 +250,10 @@ impl Transport {
             credits: self.credits.ask(charge),
             flags,
             message_id,
-            form: HeaderForm::Sync { reserved: 0, tree_id: self.tree_id(command) },
+            form: HeaderForm::Sync {
+                reserved: 0,
+                tree_id: self.tree_id(command),
+            },
             session_id: self.session.id,
             ..Header::default()
         }
@@ -290,7 +303,10 @@ impl Transport {
             message_id: target.message_id,
             form: match target.async_id {
                 Some(async_id) => HeaderForm::Async { async_id },
-                None => HeaderForm::Sync { reserved: 0, tree_id: self.tree.id },
+                None => HeaderForm::Sync {
+                    reserved: 0,
+                    tree_id: self.tree.id,
+                },
             },
             session_id: self.session.id,
             ..Header::default()
@@ -332,7 +348,11 @@ impl Transport {
         stream: &TcpStream,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
             self.waker = Some(context.waker().clone());
         }
         while !self.outbox.is_empty() {
@@ -361,7 +381,8 @@ impl Transport {
     pub(super) fn take_operations(&mut self) -> Vec<(u16, Op)> {
         let mut operations = Vec::new();
         for pending in self.pending.iter_mut() {
-            if let Waiter::Op { lane, op } = std::mem::replace(&mut pending.waiter, Waiter::Nobody) {
+            if let Waiter::Op { lane, op } = std::mem::replace(&mut pending.waiter, Waiter::Nobody)
+            {
                 operations.push((lane, op));
             }
         }
