@@ -469,6 +469,10 @@ impl Channel {
     async fn receive(&self, bytes: Vec<u8>, at: Instant) -> Result<(), Failure> {
         for part in frame::split(bytes)? {
             let peeked = frame::peek(&part);
+            if let Some(message) = frame::without_session(&part) {
+                self.deliver(message, at);
+                continue;
+            }
             let decoded = self.transformer.transform_incoming(part).await;
             let (first, rest) = match (decoded, peeked) {
                 (Ok(message), _) => frame::split_decrypted(message)?,

@@ -207,10 +207,10 @@ impl Worker {
             _ => None,
         };
         let outcome = match alone {
-            Some(Op::Connect) => self.connect().await,
+            Some(op @ Op::Connect) => self.connect(op).await,
             Some(Op::RoundTrip) => self.round_trip().await,
-            Some(Op::Step(step)) => match Operation::decode(&self.trace.step(step)) {
-                Ok(Operation::Connect) => self.connect().await,
+            Some(op @ Op::Step(step)) => match Operation::decode(&self.trace.step(step)) {
+                Ok(Operation::Connect) => self.connect(op).await,
                 Ok(Operation::Disconnect) => self.disconnect().await,
                 Ok(Operation::Cancel { step }) => self.cancel(step).await,
                 _ => return self.send(tickets).await,
@@ -223,14 +223,18 @@ impl Worker {
         Vec::new()
     }
 
-    async fn connect(&self) -> Result<Answer, Failure> {
+    /// Connects; a step that asks for it while there is a connection is told that there is one.
+    async fn connect(&self, op: Op) -> Result<Answer, Failure> {
         let setup = self
             .shared
             .setup
             .as_ref()
             .map_err(|what| Failure::Broken(what.clone()))?;
         if self.shared.slot().is_some() {
-            return Err(Failure::Broken("the client is connected already".into()));
+            return match op {
+                Op::Connect => Ok(Answer::default()),
+                _ => Err(Failure::Broken("the client is connected already".into())),
+            };
         }
         let lanes = self.shared.lanes().clone();
         let (link, answer) = Link::connect(setup, lanes).await?;

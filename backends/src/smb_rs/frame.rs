@@ -5,8 +5,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use binrw::BinWrite;
-use smb::Header;
-use smb::msg_handler::{IncomingMessage, OutgoingMessage};
+use smb::msg_handler::{IncomingMessage, MessageForm, OutgoingMessage};
+use smb::{Header, Response};
 
 use super::failure::Failure;
 
@@ -70,6 +70,20 @@ pub(super) fn peek(bytes: &[u8]) -> Option<Peeked> {
         credits: at(14)? as u16,
         message_id: at(24)?,
     })
+}
+
+/// An answer that says that the server has no such session. It cannot be signed with that session's key, whatever its
+/// flags say, so it does not go through the transformer, which would verify it.
+pub(super) fn without_session(bytes: &[u8]) -> Option<IncomingMessage> {
+    peek(bytes).filter(|peeked| ends_session(peeked.status))?;
+    match Response::try_from(bytes) {
+        Ok(Response::Plain(message)) => Some(IncomingMessage::new(
+            message,
+            bytes.to_vec().into(),
+            MessageForm::default(),
+        )),
+        _ => None,
+    }
 }
 
 fn next_command(bytes: &[u8]) -> usize {
