@@ -31,7 +31,8 @@ pub(crate) fn traces(suite: &Suite) -> Result<Vec<FoundTrace>, String> {
             glob::glob(&full).map_err(|error| format!("traces = \"{pattern}\": {}", error.msg))?;
         for path in paths {
             let path = path.map_err(|error| error.to_string())?;
-            if !path.is_file() {
+            // A file that two patterns match keeps the name that the first gives it.
+            if !path.is_file() || found.values().any(|known| known.path == path) {
                 continue;
             }
             let relative = path.strip_prefix(&directory).unwrap_or(&path);
@@ -41,9 +42,7 @@ pub(crate) fn traces(suite: &Suite) -> Result<Vec<FoundTrace>, String> {
                 path,
             };
             let relative = trace.relative.clone();
-            if let Some(other) = found.insert(trace.name.clone(), trace)
-                && other.relative != relative
-            {
+            if let Some(other) = found.insert(trace.name.clone(), trace) {
                 return Err(format!(
                     "{} and {relative} are both called {}; rename one",
                     other.relative, other.name

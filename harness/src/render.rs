@@ -15,6 +15,8 @@ const DIFFERENCES: usize = 5;
 /// How many of each client's last steps are shown, and of how many clients.
 const LAST_STEPS: usize = 6;
 const CLIENTS: usize = 8;
+/// At most this many characters of an answer are shown there; all are in the event log.
+const ANSWER: usize = 72;
 
 /// What the text says beyond the run itself.
 #[derive(Debug, Default)]
@@ -182,7 +184,7 @@ fn show_record(text: &mut String, trace: &Trace, record: &Record, differed: bool
         ms(moments.dispatched),
         step.line(),
         words(step),
-        ended(trace, record),
+        shortened(ended(trace, record)),
     );
 }
 
@@ -193,6 +195,13 @@ fn words(step: Step<'_>) -> String {
     };
     let words = line.split(" -> ").next().unwrap_or(line);
     words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(ANSWER) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text,
+    }
 }
 
 /// How a step ended, in the words of reports: a status's name, or what came instead of an answer.

@@ -26,6 +26,9 @@ type Body = Box<dyn Fn(Case) -> CaseFuture + Send + Sync>;
 /// trace matches, the environment says something that does not exist.
 const UNUSABLE: u8 = 2;
 
+/// How long a case may take to end after a signal.
+const OVERDUE: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// One runtime for all servers and cases of the process. It lives as long as the process does, so
 /// that nothing of theirs is dropped outside of it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -102,7 +105,7 @@ where
     let chosen = suite.servers[server];
     let case = Case::new(about, backend, chosen.name, (chosen.spec)());
     artifacts::clear(&artifacts::folder(&prepared.artifacts, name));
-    let verdict = RUNTIME.block_on(body(case.clone()));
+    let verdict = RUNTIME.block_on(unless_overdue(body(case.clone())));
     let judged = Judged::new(verdict, prepared.known.of(name));
     let record = record(&case, &found.relative, &judged, begin);
     prepared.write_summary(
@@ -131,6 +134,18 @@ where
 
 /// Signals, from the first case on.
 static INTERRUPT: LazyLock<Interrupt> = LazyLock::new(|| Interrupt::listen(RUNTIME.handle()));
+
+/// Gives up a case's function that does not end after a signal; a replay does, and cleans up.
+async fn unless_overdue(body: impl Future<Output = Verdict>) -> Verdict {
+    tokio::select! {
+        verdict = body => verdict,
+        signal = async {
+            let signal = INTERRUPT.wait().await;
+            tokio::time::sleep(OVERDUE).await;
+            signal
+        } => Verdict::Broken(format!("interrupted by {}, and given up", signal.name())),
+    }
+}
 
 fn stop_servers() {
     for trouble in RUNTIME.block_on(POOL.stop()) {
@@ -321,7 +336,7 @@ impl SuiteRun {
         let verdict = match INTERRUPT.received() {
             Some(signal) => Verdict::Broken(format!("interrupted by {}", signal.name())),
             None => {
-                let body = || RUNTIME.block_on((self.body)(case.clone()));
+                let body = || RUNTIME.block_on(unless_overdue((self.body)(case.clone())));
                 // A panic is the case's own; it must still get into the report.
                 std::panic::catch_unwind(std::panic::AssertUnwindSafe(body))
                     .unwrap_or_else(|panic| Verdict::Failed(panic_text(&*panic)))

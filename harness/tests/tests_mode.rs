@@ -33,10 +33,3 @@ async fn one_trace(mut case: Case) -> Result<(), String> {
         other => Err(format!("it is called {other}")),
     }
 }
-
-/// The functions that the suite above is expected to have.
-#[test]
-fn names_are_those_of_a_suite() {
-    let _: fn() -> smb_replay::suite::TestResult = passes::native::samba_4_17;
-    let _: fn() -> smb_replay::suite::TestResult = known_but_passes::native::samba_4_17;
-}

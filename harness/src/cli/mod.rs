@@ -133,13 +133,23 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Import {
     /// A load file of dbench (/usr/share/dbench/client.txt of its Debian package).
-    Dbench {
-        /// The load file.
-        file: PathBuf,
-        /// Where the trace goes; its name decides the encoding [default: .ir.jsonl on stdout]
-        #[arg(short, long)]
-        output: Option<PathBuf>,
-    },
+    Dbench(DbenchArguments),
+}
+
+/// `smb-replay import dbench`.
+#[derive(Debug, clap::Args)]
+struct DbenchArguments {
+    /// The load file.
+    file: PathBuf,
+    /// Where the trace goes; its name decides the encoding [default: .ir.jsonl on stdout]
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// The identity that the one client logs in as.
+    #[arg(long, default_value = "alice")]
+    user: String,
+    /// Only so many operations, from the first.
+    #[arg(long)]
+    limit: Option<u64>,
 }
 
 /// `smb-replay run`.
@@ -203,8 +213,8 @@ pub fn main() -> ExitCode {
         Command::Convert { input, output } => convert::convert(&input, &output),
         Command::Run(arguments) => run::run(&arguments),
         Command::Import {
-            what: Import::Dbench { file, output },
-        } => dbench::import(&file, output.as_deref()),
+            what: Import::Dbench(arguments),
+        } => dbench::import(&arguments),
         Command::Sweep => sweep::sweep(),
         Command::Backends => backends::show(),
     };

@@ -1,0 +1,267 @@
+//! The program against a real server: what is passed, failed and broken, and what is shown.
+//!
+//! Without a server these tests say so and pass, unless `SMB_REPLAY_REQUIRE` is set.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const NO_SERVER: i32 = 3;
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smb-replay"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .env_remove("RUST_LOG");
+    command
+}
+
+/// Writes and runs a trace; `None` when there is no server and none is required.
+fn replay(trace: &str, arguments: &[&str]) -> Option<(Output, Value)> {
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(folder.path().join("x.ir"), trace).expect("written");
+    let all = [&["run", "x.ir", "--report", "report.json"], arguments].concat();
+    let output = command(folder.path(), &all).output().expect("it runs");
+    if output.status.code() == Some(NO_SERVER) {
+        let message = text(&output.stderr);
+        assert!(!is_required(), "a server is required: {message}");
+        eprintln!("not tested: {message}");
+        return None;
+    }
+    let report = std::fs::read(folder.path().join("report.json")).unwrap_or_default();
+    Some((output, serde_json::from_slice(&report).unwrap_or_default()))
+}
+
+fn is_required() -> bool {
+    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
+    is_set("SMB_REPLAY_REQUIRE") || is_set("CI")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_trace_that_is_right_passes() {
+    let trace = "ir 1\nclient A user=alice\nclient B user=bob\ngiven file \"x\" size=4096 fill=7\n\
+        a: A create f \"x\" access=rw -> OK size=4096\nA read f len=4096 -> OK len=4096 fill=7\n\
+        B create g \"x\" access=r after=a -> OK\nB close g\nA close f\n";
+    for backend in ["native", "smb-rs"] {
+        let Some((output, report)) = replay(trace, &["--backend", backend]) else {
+            return;
+        };
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        assert!(
+            shown.contains("passed: 5 steps, 5 agreed, 0 differed, 0 not run"),
+            "{shown}"
+        );
+        assert_eq!(report["verdict"], "passed");
+        assert_eq!(report["answers_agreed"], 5);
+        assert_eq!(report["times"]["by_verb"]["create"]["service"]["count"], 2);
+        let total = &report["times"]["total"]["service"];
+        assert!(
+            total["p50"].as_u64() > Some(1_000) && total["p99.9"].is_u64(),
+            "{total}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_status_is_shown_where_it_is_expected() {
+    let trace = "ir 1\nclient A user=alice\nA create f \"missing\" -> ACCESS_DENIED  # wrong\n";
+    let Some((output, report)) = replay(trace, &[]) else {
+        return;
+    };
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("expected ACCESS_DENIED, got OBJECT_NAME_NOT_FOUND"),
+        "{shown}"
+    );
+    assert!(shown.contains("x.ir:3:27"), "{shown}");
+    assert!(
+        shown.contains("3 | A create f \"missing\" -> ACCESS_DENIED  # wrong"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("^^^^^^^^^^^^^ got OBJECT_NAME_NOT_FOUND"),
+        "{shown}"
+    );
+    assert!(shown.contains("the last steps of each client"), "{shown}");
+    let difference = &report["answers_differed"][0];
+    assert_eq!(
+        (&difference["step"], &difference["line"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(difference["expected"], "ACCESS_DENIED");
+    assert_eq!(report["verdict"], "failed");
+}
+
+#[test]
+fn a_wrong_order_is_shown_at_its_check() {
+    let trace = "ir 1\nclient A user=alice\nclient B user=bob\nfirst: A echo\n\
+        second: B echo after=first\ncheck order second < first\n";
+    let Some((output, report)) = replay(trace, &[]) else {
+        return;
+    };
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("order: expected second < first"), "{shown}");
+    assert!(shown.contains("6 | check order second < first"), "{shown}");
+    assert_eq!(report["others_differed"][0]["line"], 6);
+    assert_eq!(report["answers_agreed"], 2);
+}
+
+#[test]
+fn an_impossible_bound_is_missed_with_what_was_measured() {
+    let steps = "A echo\n".repeat(200);
+    let trace = format!("ir 1\nclient A user=alice\n{steps}check p99 echo < 1us\n");
+    let Some((output, _)) = replay(&trace, &["--clock", "asap"]) else {
+        return;
+    };
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("time: expected") && shown.contains("check p99 echo < 1us"),
+        "{shown}"
+    );
+    let measured = shown.split("got ").nth(1).unwrap_or_default();
+    assert!(
+        measured.starts_with(|first: char| first.is_ascii_digit()),
+        "{shown}"
+    );
+}
+
+#[test]
+fn time_that_is_up_is_a_failure_and_not_a_hang() {
+    let trace = "ir 1\nclient A user=alice\nA echo\n@60s A echo\n";
+    let begin = Instant::now();
+    let Some((output, report)) = replay(trace, &["--timeout", "1s"]) else {
+        return;
+    };
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        begin.elapsed() < Duration::from_secs(45),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(
+        shown.contains("waits at") && shown.contains("its time 60.000000 s"),
+        "{shown}"
+    );
+    assert_eq!(report["not_run"].as_array().map(Vec::len), Some(1));
+}
+
+/// A private server of this machine that a test may kill: started by a run that goes on.
+fn started(folder: &Path) -> Option<Child> {
+    let trace = "ir 1\nclient A user=alice\nA echo\n@30s A echo\n";
+    std::fs::write(folder.join("slow.ir"), trace).expect("written");
+    let mut command = command(folder, &["run", "slow.ir"]);
+    command
+        .env("SMB_REPLAY_SOURCE", "local")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Some(command.spawn().expect("it runs"))
+}
+
+/// The server processes that a run started: the smbd that descend from it or its keeper.
+fn servers_of(run: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let is_smbd = name.trim_end().starts_with("smbd");
+        if is_smbd && ancestors(pid).contains(&run) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+fn ancestors(pid: u32) -> Vec<u32> {
+    let mut above = Vec::new();
+    let mut current = pid;
+    while current > 1 && above.len() < 32 {
+        let stat = std::fs::read_to_string(format!("/proc/{current}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let parent = after_name
+            .split_whitespace()
+            .nth(1)
+            .and_then(|parent| parent.parse().ok());
+        current = parent.unwrap_or(0);
+        above.push(current);
+    }
+    above
+}
+
+#[test]
+fn a_server_that_dies_breaks_the_run_soon() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let Some(mut run) = started(folder.path()) else {
+        return;
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    let servers = loop {
+        let servers = servers_of(run.id());
+        // The parent, its helpers, and the one that serves the client.
+        if servers.len() >= 2 && Instant::now() + Duration::from_secs(28) > until {
+            break servers;
+        }
+        if let Some(status) = run.try_wait().expect("a child") {
+            assert_eq!(status.code(), Some(NO_SERVER), "it ended early");
+            assert!(!is_required(), "a server is required");
+            return;
+        }
+        assert!(Instant::now() < until, "no smbd was started");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let begin = Instant::now();
+    for pid in servers {
+        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    }
+    let output = run.wait_with_output().expect("it ends");
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(
+        begin.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(shown.contains("broken: the server went away"), "{shown}");
+}
+
+#[test]
+fn a_signal_ends_a_run_and_its_server() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let Some(mut run) = started(folder.path()) else {
+        return;
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    while servers_of(run.id()).len() < 2 {
+        if run.try_wait().expect("a child").is_some() {
+            assert!(!is_required(), "a server is required");
+            return;
+        }
+        assert!(Instant::now() < until, "no smbd was started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let servers = servers_of(run.id());
+    let status = Command::new("kill")
+        .args(["-INT", &run.id().to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+    let output = run.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    for pid in servers {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        assert!(!name.starts_with("smbd"), "smbd {pid} was left behind");
+    }
+}
