@@ -5,9 +5,11 @@
 //! unless SMB_REPLAY_REQUIRE=1.
 
 mod common;
+#[path = "smb_rs/tap.rs"]
+mod tap;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use replay_engine::{
@@ -17,11 +19,10 @@ use replay_engine::{
 use replay_ir::{ClientId, StepId, Trace};
 use samba_servers::{CaseSite, Server};
 use smb_backends::smb_rs::SmbRs;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
+
+use tap::{Tap, fake};
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -137,84 +138,6 @@ fn status(outcome: &Outcome) -> u32 {
     match outcome {
         Outcome::Answered(answer) => answer.status,
         other => panic!("no answer: {other:?}"),
-    }
-}
-
-/// Stands between a client and the server, notes the commands that the client sends, and can spoil what the server
-/// answers.
-struct Tap {
-    target: Target,
-    commands: Arc<Mutex<Vec<u16>>>,
-    spoil: Arc<AtomicBool>,
-}
-
-impl Tap {
-    async fn new(target: &Target) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tap = Self {
-            target: Target {
-                address: listener.local_addr().unwrap(),
-                ..target.clone()
-            },
-            commands: Arc::default(),
-            spoil: Arc::default(),
-        };
-        let (server, commands, spoil) = (target.address, tap.commands.clone(), tap.spoil.clone());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(server).await.unwrap();
-                let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) = server.into_split();
-                let commands = commands.clone();
-                tokio::spawn(pump(from_client, to_server, move |frame| {
-                    commands.lock().unwrap().extend(commands_of(frame));
-                }));
-                let spoil = spoil.clone();
-                tokio::spawn(pump(from_server, to_client, move |frame| {
-                    if spoil.load(Ordering::SeqCst) {
-                        // A byte of the signature.
-                        frame[50] ^= 1;
-                    }
-                }));
-            }
-        });
-        tap
-    }
-
-    fn commands(&self) -> Vec<u16> {
-        self.commands.lock().unwrap().clone()
-    }
-}
-
-/// Passes frames on until one side ends.
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut look: impl FnMut(&mut Vec<u8>) + Send,
-) {
-    while let Ok(length) = from.read_u32().await {
-        let mut frame = vec![0; length as usize];
-        if from.read_exact(&mut frame).await.is_err() {
-            break;
-        }
-        look(&mut frame);
-        frame.splice(0..0, length.to_be_bytes());
-        if to.write_all(&frame).await.is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown().await;
-}
-
-/// The commands of a frame's messages.
-fn commands_of(frame: &[u8]) -> Vec<u16> {
-    let (mut rest, mut commands) = (frame, Vec::new());
-    loop {
-        commands.push(u16::from_le_bytes(*rest[12..].first_chunk().unwrap()));
-        match u32::from_le_bytes(*rest[20..].first_chunk().unwrap()) {
-            0 => return commands,
-            next => rest = &rest[next as usize..],
-        }
     }
 }
 
@@ -408,33 +331,6 @@ async fn an_answer_with_a_bad_signature_is_a_violation() {
     assert!(matches!(outcome, Outcome::Violation(_)), "{outcome:?}");
     tap.spoil.store(false, Ordering::SeqCst);
     client.close().await;
-}
-
-/// A server that sends these bytes to everyone, and then ends the connection or says nothing more.
-async fn fake(bytes: &'static [u8], end: bool) -> (Target, Identity) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = Target {
-        address: listener.local_addr().unwrap(),
-        host: "127.0.0.1".into(),
-        share: "data".into(),
-        root: String::new(),
-    };
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(bytes).await;
-            if !end {
-                held.push(stream);
-            }
-        }
-    });
-    let identity = Identity {
-        name: "alice".into(),
-        account: "alice".into(),
-        domain: String::new(),
-        password: "none".to_owned().into(),
-    };
-    (target, identity)
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,13 @@ use smb::connection::connection_info::ConnectionInfo;
 use smb::connection::transformer::Transformer;
 use smb::msg_handler::{IncomingMessage, OutgoingMessage};
 use smb::transport::IoVec;
-use smb::{CancelRequest, Command, Dialect, PlainRequest, RequestContent};
+use smb::{CancelRequest, Dialect, PlainRequest, RequestContent};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::exchange::{Arrival, Cancellable, Pending, Protection, Request};
 use super::failure::Failure;
 use super::frame;
 use super::transport::{FrameReader, FrameWriter, NoDelayTransport};
@@ -33,143 +35,6 @@ const CREDITS_WANTED: usize = 512;
 const CREDITS_BOUND: Duration = Duration::from_secs(30);
 /// How long the socket may take to be shut down.
 const SHUTDOWN_BOUND: Duration = Duration::from_secs(1);
-
-/// How a message is protected (MS-SMB2 3.2.4.1.1, 3.2.4.1.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protection {
-    /// Neither signed nor encrypted.
-    None,
-    /// Signed.
-    Signed,
-    /// Encrypted.
-    Encrypted,
-}
-
-/// One request without its number.
-#[derive(Debug)]
-pub(super) struct Request {
-    /// What is asked.
-    pub(super) content: RequestContent,
-    /// The command in the header; that of the content except where a content of the same layout stands in.
-    pub(super) command: Command,
-    /// What follows the content: the data of a WRITE.
-    pub(super) payload: Option<Arc<[u8]>>,
-    /// SessionId; 0 before there is one.
-    pub(super) session: u64,
-    /// TreeId; 0 before there is one.
-    pub(super) tree: u32,
-    /// SMB2_FLAGS_RELATED_OPERATIONS: uses the session, tree and file of the request before it.
-    pub(super) related: bool,
-    /// How it goes out, and how its answer must come in.
-    pub(super) protection: Protection,
-}
-
-impl Request {
-    /// The bytes that decide its CreditCharge (MS-SMB2 3.2.4.1.5).
-    fn charged_bytes(&self) -> u32 {
-        let answer = match &self.content {
-            RequestContent::QueryInfo(request) => request.output_buffer_length,
-            content => content.expected_resp_size(),
-        };
-        answer.max(self.content.req_payload_size())
-    }
-}
-
-/// What CANCEL must know of a request that was sent.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cancellable {
-    /// MessageId.
-    pub(super) id: u64,
-    /// AsyncId, once the interim answer has brought it.
-    pub(super) async_id: Option<u64>,
-    /// SessionId.
-    pub(super) session: u64,
-    /// TreeId, for a request that has no AsyncId.
-    pub(super) tree: u32,
-    /// As the request was.
-    pub(super) protection: Protection,
-}
-
-/// An answer and when it was taken from the wire.
-#[derive(Debug)]
-pub(super) struct Arrival {
-    /// The answer, or why there will be none.
-    pub(super) message: Result<IncomingMessage, Failure>,
-    /// When its frame had arrived.
-    pub(super) at: Instant,
-}
-
-/// A request that was sent.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// Its MessageId.
-    pub(super) id: u64,
-    arrivals: mpsc::UnboundedReceiver<Arrival>,
-    session: u64,
-    protection: Protection,
-}
-
-impl Pending {
-    /// The next answer: interim ones with STATUS_PENDING, then the final one. Waits as long as the connection lives.
-    pub(super) async fn next(&mut self) -> Arrival {
-        let gone = || Arrival {
-            message: Err(Failure::Lost("the connection ended".into())),
-            at: Instant::now(),
-        };
-        let Arrival { message, at } = self.arrivals.recv().await.unwrap_or_else(gone);
-        Arrival {
-            message: message.and_then(|message| self.verify(message)),
-            at,
-        }
-    }
-
-    /// The final answer within `bound`.
-    pub(super) async fn last(
-        mut self,
-        what: &str,
-        bound: Duration,
-    ) -> Result<IncomingMessage, Failure> {
-        let wait = async {
-            loop {
-                let message = self.next().await.message?;
-                if !frame::is_interim(&message.message.header) {
-                    return Ok(message);
-                }
-            }
-        };
-        timeout(bound, wait)
-            .await
-            .unwrap_or_else(|_| Err(Failure::late(what, bound)))
-    }
-
-    /// MS-SMB2 3.2.5.1.1, 3.2.5.1.3: the answer belongs to the session and is protected as the request was. Interim
-    /// answers are never signed, and a session that the server does not know it cannot sign for.
-    fn verify(&self, message: IncomingMessage) -> Result<IncomingMessage, Failure> {
-        let (header, form) = (&message.message.header, &message.form);
-        let wrong = |what: &str| {
-            Err(Failure::Violation(format!(
-                "the answer to message {} {what}",
-                self.id
-            )))
-        };
-        if self.session != 0 && header.session_id != self.session {
-            return wrong(&format!(
-                "belongs to session {:#x} instead of {:#x}",
-                header.session_id, self.session
-            ));
-        }
-        let unsigned_by_nature = frame::is_interim(header) || frame::ends_session(header.status);
-        match self.protection {
-            Protection::Encrypted if !form.encrypted && !unsigned_by_nature => {
-                wrong("is not encrypted")
-            }
-            Protection::Signed if !form.signed_or_encrypted() && !unsigned_by_nature => {
-                wrong("is not signed")
-            }
-            _ => Ok(message),
-        }
-    }
-}
 
 /// Who waits for what; `ended` once nothing comes any more.
 #[derive(Default)]
@@ -192,6 +57,8 @@ pub(super) struct Channel {
     credits: Semaphore,
     inbox: Mutex<Inbox>,
     reader: Mutex<Option<AbortHandle>>,
+    /// A frame is being written; stays true when whoever wrote it was stopped in the middle.
+    writing: AtomicBool,
 }
 
 impl Channel {
@@ -213,6 +80,7 @@ impl Channel {
             credits: Semaphore::new(1),
             inbox: Mutex::default(),
             reader: Mutex::default(),
+            writing: AtomicBool::new(false),
         });
         let reading = tokio::spawn(channel.clone().read(transport.reader));
         *channel
@@ -261,13 +129,19 @@ impl Channel {
         let (parts, pending) = self.encode(requests, &charges, *next_id).await?;
         before(&parts).await?;
         *next_id += u64::from(sum);
-        let written = self.writer.send(&parts).await;
-        drop(next_id);
-        if let Err(error) = written {
-            self.end(Failure::Lost(format!("sending: {error}")));
-            return Err(self.ended());
-        }
+        self.write(&parts).await?;
         Ok(pending)
+    }
+
+    /// Writes a frame. The caller keeps others from writing by `next_id`.
+    async fn write(&self, parts: &[IoVec]) -> Result<(), Failure> {
+        self.writing.store(true, Ordering::SeqCst);
+        let written = self.writer.send(parts).await;
+        self.writing.store(false, Ordering::SeqCst);
+        written.map_err(|error| {
+            self.end(Failure::Lost(format!("sending: {error}")));
+            self.ended()
+        })
     }
 
     /// Sends a CANCEL for a request (MS-SMB2 3.2.4.24). It has no answer.
@@ -292,10 +166,8 @@ impl Channel {
         }
         header.flags.set_signed(protection == Protection::Signed);
         let encoded = self.transform(message).await?;
-        self.writer
-            .send(&[encoded])
-            .await
-            .map_err(|error| Failure::Lost(error.to_string()))
+        let _others_wait = self.next_id.lock().await;
+        self.write(&[encoded]).await
     }
 
     /// Ends the connection: says so to the server, and stops reading.
@@ -338,9 +210,11 @@ impl Channel {
         }
     }
 
-    /// Why nothing comes any more, if that is so.
+    /// Why nothing can be exchanged any more, if that is so.
     pub(super) fn failed(&self) -> Option<Failure> {
-        self.inbox().ended.clone()
+        let torn = self.writing.load(Ordering::SeqCst);
+        let torn = torn.then(|| Failure::Lost("a frame was cut off".into()));
+        self.inbox().ended.clone().or(torn)
     }
 
     fn ended(&self) -> Failure {
@@ -401,12 +275,7 @@ impl Channel {
         let registered = pending.into_iter().map(|(id, session, protection)| {
             let (sender, arrivals) = mpsc::unbounded_channel();
             inbox.waiting.insert(id, sender);
-            Pending {
-                id,
-                arrivals,
-                session,
-                protection,
-            }
+            Pending::new(id, arrivals, session, protection)
         });
         let pending = registered.collect();
         Ok((encoded, pending))

@@ -99,7 +99,7 @@ pub(super) fn split(mut bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, Failure> {
         if next == 0 {
             break;
         }
-        if next < Header::STRUCT_SIZE || next % 8 != 0 || next >= bytes.len() {
+        if next < Header::STRUCT_SIZE || !next.is_multiple_of(8) || next >= bytes.len() {
             let what = format!("NextCommand {next} in a message of {} bytes", bytes.len());
             return Err(Failure::Violation(what));
         }

@@ -15,7 +15,8 @@ use smb_vocabulary::answer::Stage;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Summary};
-use super::channel::{Cancellable, Channel, Pending, Protection, Request};
+use super::channel::Channel;
+use super::exchange::{Cancellable, Pending, Protection, Request};
 use super::failure::Failure;
 use super::login::{self, Account, LoggedIn, Negotiated, Session, Wishes};
 use super::request::{self, Body, Place};

@@ -29,7 +29,8 @@ use sspi::{
 use tokio::time::timeout;
 use tracing::subscriber::NoSubscriber;
 
-use super::channel::{Channel, Protection, Request};
+use super::channel::Channel;
+use super::exchange::{Protection, Request};
 use super::failure::Failure;
 use super::transport::NoDelayTransport;
 

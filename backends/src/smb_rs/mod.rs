@@ -6,9 +6,9 @@
 //! message types and go through its transformer instead of `Tree` and `File`. What cannot be said that way is in
 //! [`Capabilities`]; the evidence is in the book, `docs/smb-rs.md`.
 //!
-//! From above to below: [`client`] runs the engine's operations, [`link`] is a connection with session, tree and
-//! opens, [`login`] makes one, [`request`], [`set_info`] and [`answer`] translate, [`channel`] brings answers to
-//! requests, [`frame`] takes frames apart, [`transport`] moves bytes. Nothing is sent that no step or [`close`] asked
+//! From above to below: [`client`] takes the engine's operations, [`worker`] runs them, [`link`] is a connection with
+//! session, tree and opens, [`login`] makes one, [`request`], [`set_info`] and [`answer`] translate, [`exchange`] is a
+//! request and its answers, [`channel`] brings the two together, [`frame`] takes frames apart, [`transport`] moves bytes. Nothing is sent that no step or [`close`] asked
 //! for, and nothing is sent in `Drop`.
 //!
 //! [`close`]: replay_engine::Connection::close
@@ -17,6 +17,7 @@ mod answer;
 mod capabilities;
 mod channel;
 mod client;
+mod exchange;
 mod failure;
 mod frame;
 mod link;
@@ -24,6 +25,7 @@ mod login;
 mod request;
 mod set_info;
 mod transport;
+mod worker;
 
 use std::sync::Arc;
 

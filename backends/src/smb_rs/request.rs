@@ -366,3 +366,6 @@ fn directory_class(number: u8) -> Option<QueryDirectoryInfoClass> {
     .into_iter()
     .find(|class| *class as u8 == number)
 }
+
+#[cfg(test)]
+mod tests;
