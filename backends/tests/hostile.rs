@@ -253,12 +253,13 @@ async fn requests_wait_for_credits() {
     player.submit(A, &[Op::Connect]);
     let mut fake = accept.await;
     player.done(Op::Connect, None).await;
-    // What the login has left is used up first.
+    // What the login has left is used up first: one to begin with, 32 for each of four exchanges, which cost one each.
+    const LEFT: u32 = 1 + 4 * 32 - 4;
     let mut spent = 0;
     let header = loop {
         player.submit(A, &[step(0)]);
         let (header, _) = fake.request().await;
-        if spent == 96 - 4 - 1 {
+        if spent == LEFT - 1 {
             break header;
         }
         fake.send(&answer_to(&header), &echo()).await;
@@ -276,7 +277,10 @@ async fn requests_wait_for_credits() {
     // Now there is none, and nothing is in flight that could bring one.
     player.submit(A, &[step(2)]);
     is_violation(&player.done(step(2), None).await, "credits");
-    drop(fake);
+    // An orderly end costs credits too, so there can be none; but there is an end.
+    let error = player.close_one(A).await.expect_err("no credit for LOGOFF");
+    assert!(error.to_string().contains("credits"), "{error}");
+    fake.until_the_end().await;
     player.close().await;
 }
 

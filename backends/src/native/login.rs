@@ -390,33 +390,3 @@ fn named(settings: &ClientSettings<'_>) -> String {
         .map(|user| format!(" as {user}"))
         .unwrap_or_default()
 }
-
-impl Default for Negotiated {
-    fn default() -> Self {
-        Self {
-            dialect: Dialect::SMB_2_0_2,
-            max_read: 65_536,
-            max_write: 65_536,
-            max_transact: 65_536,
-        }
-    }
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        Self {
-            id: 0,
-            sign: false,
-            encrypt: false,
-        }
-    }
-}
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self {
-            id: 0,
-            encrypt: false,
-        }
-    }
-}

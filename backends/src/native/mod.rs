@@ -3,16 +3,16 @@
 //! It can say everything that a trace can, exactly as the trace says it, and it believes nothing that a server says:
 //! signatures are verified, message ids are matched, and what does not fit ends the connection as a violation.
 //!
-//! A connection is one task ([`pump`]) and a few kilobytes. Requests go to the socket from [`Connection::submit`]
+//! A connection is one task (`pump`) and a few kilobytes. Requests go to the socket from [`Connection::submit`]
 //! itself, so an operation costs one write, one read and no channel.
 //!
 //! | module | does |
 //! |---|---|
-//! | [`login`], [`negotiate`], [`auth`] | set a connection up |
-//! | [`connection`], [`receive`], [`breaks`], [`close`] | clients, answers, breaks, the end |
-//! | [`transport`], [`compose`], [`credits`], [`pending`], [`opens`], [`secure`] | the state of an established connection |
-//! | [`pump`], [`frame`] | bytes |
-//! | [`request`] | an operation as a message |
+//! | `login`, `negotiate`, `auth` | set a connection up |
+//! | `connection`, `receive`, `breaks`, `close` | clients, answers, breaks, the end |
+//! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
+//! | `pump`, `frame` | bytes |
+//! | `request` | an operation as a message |
 
 mod auth;
 mod breaks;

@@ -43,8 +43,16 @@ pub(super) struct Negotiated {
     pub(super) max_transact: u32,
 }
 
+impl Default for Negotiated {
+    /// What holds before anything is negotiated.
+    fn default() -> Self {
+        let max = 65_536;
+        Self { dialect: Dialect::SMB_2_0_2, max_read: max, max_write: max, max_transact: max }
+    }
+}
+
 /// The session.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Session {
     /// SessionId.
     pub(super) id: u64,
@@ -55,7 +63,7 @@ pub(super) struct Session {
 }
 
 /// The tree.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tree {
     /// TreeId.
     pub(super) id: u32,

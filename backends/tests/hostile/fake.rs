@@ -224,7 +224,7 @@ impl Ntlm {
             .with_input(&mut input)
             .with_output(&mut output);
         let accepted = self.negotiate.accept_security_context_impl(builder);
-        accepted.and_then(|accepted| accepted.resolve_to_result()).expect("a good token");
+        accepted.and_then(|mut accepted| accepted.resolve_to_result()).expect("a good token");
         std::mem::take(&mut output[0].buffer)
     }
 
