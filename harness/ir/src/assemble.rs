@@ -10,15 +10,13 @@ mod handles;
 mod order;
 mod steps;
 
-use std::borrow::Cow;
-
 use rustc_hash::FxHashMap;
 
 use crate::answer::OwnedValue;
 use crate::error::{Place, Problem, Sink, Span};
 use crate::model::{Client, ClientId, Given, Mode, StepId, Trace};
 use crate::name::{is_plain_name, nearest};
-use crate::raw::{At, RawDeclaration};
+use crate::raw::{At, RawDeclaration, Str};
 use crate::store::{Interner, Store, Symbol};
 use crate::vocabulary::{ArgSpec, Vocabulary};
 
@@ -107,9 +105,9 @@ impl Assembler {
         }
     }
 
-    pub(crate) fn title(&mut self, line: u32, title: At<Cow<'_, str>>) {
+    pub(crate) fn title(&mut self, line: u32, title: At<&str>) {
         self.header(line, title.span, "title");
-        if self.title.replace(title.value.into_owned()).is_some() {
+        if self.title.replace(title.value.to_owned()).is_some() {
             self.error(line, title.span, || Problem::SecondHeader("title"));
         }
     }
@@ -155,7 +153,7 @@ impl Assembler {
     }
 
     pub(crate) fn client(&mut self, line: u32, raw: RawDeclaration<'_>) {
-        let name = &*raw.name.value;
+        let name = &*raw.name.value.get();
         if KEYWORDS.contains(&name) {
             self.error(line, raw.name.span, || {
                 Problem::ReservedName(name.to_owned())
@@ -193,13 +191,13 @@ impl Assembler {
     }
 
     /// The client that `on=` names.
-    fn lane_root(&mut self, line: u32, on: &At<Cow<'_, str>>) -> Option<ClientId> {
-        let id = self.declared_client(line, on.span, &on.value)?;
+    fn lane_root(&mut self, line: u32, on: &At<Str<'_>>) -> Option<ClientId> {
+        let id = self.declared_client(line, on.span, &on.value.get())?;
         let root = self.clients[id.0 as usize].on;
         if let Some(root) = root {
             let root = self.clients[root.0 as usize].name.clone();
             self.error(line, on.span, || Problem::OnALane {
-                on: on.value.to_string(),
+                on: on.value.get().into_owned(),
                 root,
             });
         }
@@ -239,7 +237,7 @@ impl Assembler {
         let has = |name| args.iter().any(|(spec, _)| spec.name == name);
         if let Some(on) = &raw.on {
             if let Some((spec, _)) = args.first() {
-                let (on, arg) = (on.value.to_string(), spec.name);
+                let (on, arg) = (on.value.get().into_owned(), spec.name);
                 self.error(line, raw.whole, || Problem::NoEffect { on, arg });
             }
         } else if has("user") && has("anonymous") {
@@ -255,9 +253,9 @@ impl Assembler {
             let named_wrong = raw
                 .args
                 .iter()
-                .any(|arg| arg.name.as_deref() == Some("user"));
+                .any(|arg| arg.name.is_some_and(|name| name.get() == "user"));
             if !named_wrong {
-                let name = raw.name.value.to_string();
+                let name = raw.name.value.get().into_owned();
                 self.error(line, raw.whole, || Problem::NoIdentity(name));
             }
         }
@@ -266,7 +264,7 @@ impl Assembler {
     pub(crate) fn given(&mut self, line: u32, raw: RawDeclaration<'_>) {
         self.header(line, raw.whole, "given");
         let kinds = self.vocabulary.givens;
-        let name = &*raw.name.value;
+        let name = &*raw.name.value.get();
         let Some(spec) = kinds.iter().find(|spec| spec.name == name) else {
             let like = || nearest(name, kinds.iter().map(|spec| spec.name));
             return self.error(line, raw.name.span, || Problem::Unknown {

@@ -4,12 +4,14 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use crate::answer::{OwnedValue, status_text};
 use crate::assemble::Assembler;
 use crate::error::{LoadErrors, Span};
 use crate::model::{Milestone, Mode, Trace};
 use crate::name::quote;
-use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue};
+use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue, Str};
 use crate::text::write_value;
 use crate::value::Value;
 use crate::vocabulary::Vocabulary;
@@ -162,7 +164,7 @@ impl TraceBuilder {
     /// Sets the title.
     pub fn title(&mut self, title: &str) -> &mut Self {
         self.item(
-            |assembler, item| assembler.title(item, unplaced(title)),
+            |assembler, item| assembler.title(item, At::new(title, Span::default())),
             || format!("title {}", quote(title)),
         )
     }
@@ -230,9 +232,19 @@ impl TraceBuilder {
     /// Adds a step.
     pub fn step(&mut self, spec: &StepSpec) -> &mut Self {
         let vocabulary = self.assembler.vocabulary;
-        let mut raw = raw_step(vocabulary, spec);
+        let statuses: Vec<String> = match &spec.expect.status {
+            ExpectStatus::OneOf(statuses) => statuses
+                .iter()
+                .map(|&status| status_text(vocabulary, status))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let after =
+            |(label, milestone): &(String, Milestone)| format!("{label}.{}", milestone.name());
+        let after: Vec<String> = spec.after.iter().map(after).collect();
+        let raw = raw_step(spec, &statuses, &after);
         self.item(
-            |assembler, item| assembler.step(item, &mut raw),
+            |assembler, item| assembler.step(item, &raw),
             || spec.to_text(),
         )
     }
@@ -284,11 +296,8 @@ impl TraceBuilder {
     }
 }
 
-fn unplaced(text: &str) -> At<Cow<'_, str>> {
-    At {
-        value: Cow::Borrowed(text),
-        span: Span::default(),
-    }
+fn unplaced(text: &str) -> At<Str<'_>> {
+    At::new(Str::plain(text), Span::default())
 }
 
 fn declaration<'s>(name: &'s str, on: Option<&'s str>, args: &'s [Named]) -> RawDeclaration<'s> {
@@ -300,51 +309,36 @@ fn declaration<'s>(name: &'s str, on: Option<&'s str>, args: &'s [Named]) -> Raw
     }
 }
 
-fn raw_args(args: &[Named]) -> Vec<RawArg<'_>> {
+fn raw_args<'s, A: smallvec::Array<Item = RawArg<'s>>>(args: &'s [Named]) -> SmallVec<A> {
     args.iter()
         .map(|(name, value)| RawArg {
-            name: Some(Cow::Borrowed(name)),
+            name: Some(Str::plain(name)),
             value: RawValue::Owned(value),
             span: Span::default(),
         })
         .collect()
 }
 
-fn raw_step<'s>(vocabulary: &Vocabulary, spec: &'s StepSpec) -> RawStep<'s> {
-    let statuses = match &spec.expect.status {
-        ExpectStatus::Ok => Vec::new(),
-        ExpectStatus::Anything => vec![unplaced("*")],
-        ExpectStatus::Unknown => vec![unplaced("?")],
-        ExpectStatus::OneOf(statuses) => statuses
-            .iter()
-            .map(|&status| At {
-                value: Cow::Owned(status_text(vocabulary, status)),
-                span: Span::default(),
-            })
-            .collect(),
-    };
-    let after = spec.after.iter().map(|(label, milestone)| At {
-        value: Cow::Owned(format!("{label}.{}", milestone.name())),
-        span: Span::default(),
-    });
+fn raw_step<'s>(spec: &'s StepSpec, statuses: &'s [String], after: &'s [String]) -> RawStep<'s> {
+    let words = |words: &'s [String]| words.iter().map(|word| unplaced(word)).collect();
     RawStep {
-        whole: Span::default(),
         label: spec.label.as_deref().map(unplaced),
-        time: spec.at.map(|at| At {
-            value: RawTime::Absolute(at),
-            span: Span::default(),
-        }),
+        time: spec
+            .at
+            .map(|at| At::new(RawTime::Absolute(at), Span::default())),
         client: Some(unplaced(&spec.client)),
         compounded: spec.compounded.then(Span::default),
         verb: Some(unplaced(&spec.verb)),
         args: raw_args(&spec.args),
-        after: after.collect(),
-        within: spec.within.map(|value| At {
-            value,
-            span: Span::default(),
-        }),
-        statuses,
+        after: words(after),
+        within: spec.within.map(|within| At::new(within, Span::default())),
+        statuses: match &spec.expect.status {
+            ExpectStatus::Anything => std::iter::once(unplaced("*")).collect(),
+            ExpectStatus::Unknown => std::iter::once(unplaced("?")).collect(),
+            ExpectStatus::Ok | ExpectStatus::OneOf(_) => words(statuses),
+        },
         fields: raw_args(&spec.expect.fields),
+        ..RawStep::default()
     }
 }
 

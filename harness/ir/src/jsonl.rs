@@ -7,3 +7,4 @@ mod scan;
 mod write;
 
 pub(crate) use parse::Parser;
+pub(crate) use scan::{Scanner, unescape};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::answer::OwnedValue;
 use crate::error::Problem;
+use crate::jsonl::Scanner;
 use crate::name::{excerpt, is_bare, is_name, is_plain_name, parse_int, unquote};
 use crate::raw::RawValue;
 use crate::store::{Interner, Symbols, Writer};
@@ -171,18 +172,18 @@ fn from_json<'s>(kind: &'static ArgKind, raw: RawValue<'s>) -> Result<Parsed<'s>
         (ArgKind::Duration, RawValue::Int(value)) => Ok(Parsed::Duration(value)),
         (ArgKind::Flag, RawValue::Bool(true)) => Ok(Parsed::Flag),
         (ArgKind::Flag, RawValue::Bool(false)) => Ok(Parsed::Absent),
-        (ArgKind::Range, RawValue::Array(ends)) => match ends[..] {
+        (ArgKind::Range, RawValue::Array(ends)) => match items(ends)[..] {
             [RawValue::Int(start), RawValue::Int(end)] if start <= end => {
                 Ok(Parsed::Range(start, end))
             }
             _ => Err(misfit(kind, "this array")),
         },
-        (ArgKind::List(kind), RawValue::Array(items)) => items
+        (ArgKind::List(kind), RawValue::Array(array)) => items(array)
             .into_iter()
             .map(|item| from_json(kind, item).and_then(|item| list_item(kind, item)))
             .collect::<Result<_, _>>()
             .map(Parsed::List),
-        (_, RawValue::Text(text)) => from_bare(kind, text),
+        (_, RawValue::Text(text)) => from_bare(kind, text.get()),
         (_, RawValue::Int(value)) => Err(misfit(kind, &format!("the number {value}"))),
         (_, RawValue::Bool(value)) => Err(misfit(kind, &format!("`{value}`"))),
         (_, RawValue::Array(_)) => Err(misfit(kind, "an array")),
@@ -222,6 +223,17 @@ fn from_owned<'s>(kind: &'static ArgKind, value: &'s OwnedValue) -> Result<Parse
         }
         _ => Err(misfit(kind, &format!("{value:?}"))),
     }
+}
+
+/// The items of an array that the scanner has read.
+fn items(array: &str) -> Vec<RawValue<'_>> {
+    let mut items = Vec::new();
+    let read = Scanner::new(array).array(|scanner| {
+        items.push(scanner.value()?);
+        Ok(())
+    });
+    debug_assert!(read.is_ok(), "the scanner has read it before");
+    items
 }
 
 /// Refuses a bare item that the text form could not tell from two.

@@ -1,35 +1,83 @@
 //! One line of a trace after its form is understood and before its words are: what all encodings hand to the
 //! assembler, borrowed from the line, each part with its place.
+//!
+//! Nothing here owns memory, so a line costs no allocation unless a step has uncommonly many parts.
 
 use std::borrow::Cow;
+
+use smallvec::SmallVec;
 
 use crate::answer::OwnedValue;
 use crate::error::Span;
 use crate::vocabulary::ArgKind;
 
 /// Something with its place in the line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) span: Span,
 }
 
+impl<T> At<T> {
+    pub(crate) fn new(value: T, span: Span) -> Self {
+        At { value, span }
+    }
+}
+
+/// A string of the line. One of JSON may still have its escapes in it, which are known to be right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Str<'s> {
+    raw: &'s str,
+    escaped: bool,
+}
+
+impl<'s> Str<'s> {
+    /// A string as it stands.
+    pub(crate) fn plain(raw: &'s str) -> Self {
+        Str {
+            raw,
+            escaped: false,
+        }
+    }
+
+    /// What stands between the quotes of a JSON string with escapes.
+    pub(crate) fn escaped(raw: &'s str) -> Self {
+        Str { raw, escaped: true }
+    }
+
+    /// True when it says `other`.
+    pub(crate) fn is(self, other: &str) -> bool {
+        if self.escaped {
+            self.get() == other
+        } else {
+            self.raw == other
+        }
+    }
+
+    /// What it says.
+    pub(crate) fn get(self) -> Cow<'s, str> {
+        match self.escaped {
+            false => Cow::Borrowed(self.raw),
+            true => Cow::Owned(crate::jsonl::unescape(self.raw)),
+        }
+    }
+}
+
 /// A value before its kind is known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum RawValue<'s> {
     /// A token of the text form, quotes and escapes still in it.
     Token(&'s str),
     /// A flag's bare name in text form.
-    #[default]
     Present,
-    /// A JSON string, escapes resolved.
-    Text(Cow<'s, str>),
+    /// A JSON string.
+    Text(Str<'s>),
     /// A JSON integer, `0..=u64::MAX`.
     Int(u64),
     /// A JSON boolean.
     Bool(bool),
-    /// A JSON array.
-    Array(Vec<RawValue<'s>>),
+    /// A JSON array as it stands; it is known to be right.
+    Array(&'s str),
     /// Any other JSON value, by name.
     Other(&'static str),
     /// A value of a built trace.
@@ -37,9 +85,9 @@ pub(crate) enum RawValue<'s> {
 }
 
 /// One argument or expected field. Without a name it is positional.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct RawArg<'s> {
-    pub(crate) name: Option<Cow<'s, str>>,
+    pub(crate) name: Option<Str<'s>>,
     pub(crate) value: RawValue<'s>,
     pub(crate) span: Span,
 }
@@ -49,7 +97,7 @@ impl<'s> RawArg<'s> {
     pub(crate) fn value_for(&self, kind: &ArgKind) -> RawValue<'s> {
         match (&self.name, kind) {
             (None, ArgKind::Flag) => RawValue::Present,
-            _ => self.value.clone(),
+            _ => self.value,
         }
     }
 }
@@ -63,51 +111,29 @@ pub(crate) enum RawTime {
     Later(u64),
 }
 
-/// A step. Its vectors are reused from line to line.
+/// A step.
 #[derive(Debug, Default)]
 pub(crate) struct RawStep<'s> {
     pub(crate) whole: Span,
-    pub(crate) label: Option<At<Cow<'s, str>>>,
+    pub(crate) label: Option<At<Str<'s>>>,
     pub(crate) time: Option<At<RawTime>>,
-    pub(crate) client: Option<At<Cow<'s, str>>>,
+    pub(crate) client: Option<At<Str<'s>>>,
     pub(crate) compounded: Option<Span>,
-    pub(crate) verb: Option<At<Cow<'s, str>>>,
-    pub(crate) args: Vec<RawArg<'s>>,
+    pub(crate) verb: Option<At<Str<'s>>>,
+    pub(crate) args: SmallVec<[RawArg<'s>; 8]>,
     /// `LABEL[.milestone]`, not yet taken apart.
-    pub(crate) after: Vec<At<Cow<'s, str>>>,
+    pub(crate) after: SmallVec<[At<Str<'s>>; 2]>,
     pub(crate) within: Option<At<u64>>,
     /// Statuses, `*` or `?`; empty means the vocabulary's `ok`.
-    pub(crate) statuses: Vec<At<Cow<'s, str>>>,
-    pub(crate) fields: Vec<RawArg<'s>>,
-}
-
-impl RawStep<'_> {
-    /// An empty step with the same buffers, for a line that lives at another time.
-    pub(crate) fn recycle<'b>(self) -> RawStep<'b> {
-        // Collecting a vector's own iterator into the same type keeps its allocation.
-        fn args<'b>(mut args: Vec<RawArg<'_>>) -> Vec<RawArg<'b>> {
-            args.clear();
-            args.into_iter().map(|_| RawArg::default()).collect()
-        }
-        fn words<'b>(mut words: Vec<At<Cow<'_, str>>>) -> Vec<At<Cow<'b, str>>> {
-            words.clear();
-            words.into_iter().map(|_| At::default()).collect()
-        }
-        RawStep {
-            args: args(self.args),
-            after: words(self.after),
-            statuses: words(self.statuses),
-            fields: args(self.fields),
-            ..RawStep::default()
-        }
-    }
+    pub(crate) statuses: SmallVec<[At<Str<'s>>; 2]>,
+    pub(crate) fields: SmallVec<[RawArg<'s>; 4]>,
 }
 
 /// A `client` or `given` line.
 #[derive(Debug)]
 pub(crate) struct RawDeclaration<'s> {
     pub(crate) whole: Span,
-    pub(crate) name: At<Cow<'s, str>>,
-    pub(crate) on: Option<At<Cow<'s, str>>>,
-    pub(crate) args: Vec<RawArg<'s>>,
+    pub(crate) name: At<Str<'s>>,
+    pub(crate) on: Option<At<Str<'s>>>,
+    pub(crate) args: SmallVec<[RawArg<'s>; 8]>,
 }

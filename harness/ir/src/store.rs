@@ -57,14 +57,6 @@ impl Interner {
         });
         Some(symbol)
     }
-
-    /// The symbol of `text` where there is one.
-    pub(crate) fn find(&self, symbols: &Symbols, text: &str) -> Option<Symbol> {
-        let hash = FxBuildHasher.hash_one(text);
-        self.table
-            .find(hash, |&symbol| symbols.get(symbol) == text)
-            .copied()
-    }
 }
 
 /// The fixed part of a step.

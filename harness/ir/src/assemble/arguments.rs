@@ -1,8 +1,7 @@
 //! Which argument of a table a raw one is, and room for the values of one step.
 
-use std::borrow::Cow;
-
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::Assembler;
 use crate::error::{Problem, Span};
@@ -47,11 +46,11 @@ impl VerbIndex {
 /// Buffers that are used again for every step.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// Values one after the other.
+    /// The arguments or fields of a step: of each its index and its value.
     pub(super) values: Vec<u8>,
-    /// Index of the argument or field, and where its value lies in `values`.
-    pub(super) parts: Vec<(u8, u32, u32)>,
-    /// A finished part of a step.
+    /// Index of each, and where it begins in `values`.
+    parts: SmallVec<[(u8, u32); 16]>,
+    /// Another part of a step.
     pub(super) block: Vec<u8>,
 }
 
@@ -61,15 +60,35 @@ impl Scratch {
         self.parts.clear();
     }
 
-    /// Appends the parts to `out`, in the order of their table.
-    pub(super) fn write_parts(&mut self, out: &mut Vec<u8>) {
-        if !self.parts.is_sorted_by_key(|&(index, ..)| index) {
-            self.parts.sort_unstable_by_key(|&(index, ..)| index);
+    /// Begins the argument or field of this index; its value follows in `values`.
+    pub(super) fn begin(&mut self, index: u8) {
+        self.parts.push((index, self.values.len() as u32));
+        self.values.push(index);
+    }
+
+    pub(super) fn has(&self, index: u8) -> bool {
+        self.parts.iter().any(|&(known, _)| known == index)
+    }
+
+    /// All of them, in the order of their table.
+    pub(super) fn sorted(&mut self) -> &[u8] {
+        if !self.parts.is_sorted_by_key(|&(index, _)| index) {
+            let length = self.values.len() as u32;
+            let ends = self
+                .parts
+                .iter()
+                .skip(1)
+                .map(|&(_, start)| start)
+                .chain([length]);
+            let mut parts: Vec<_> = self.parts.iter().copied().zip(ends).collect();
+            parts.sort_unstable_by_key(|&((index, _), _)| index);
+            let mut sorted = Vec::with_capacity(self.values.len());
+            for ((_, start), end) in parts {
+                sorted.extend_from_slice(&self.values[start as usize..end as usize]);
+            }
+            self.values = sorted;
         }
-        for &(index, start, end) in &self.parts {
-            out.push(index);
-            out.extend_from_slice(&self.values[start as usize..end as usize]);
-        }
+        &self.values
     }
 }
 
@@ -84,7 +103,7 @@ impl Assembler {
         seen: u64,
     ) -> Option<usize> {
         let index = match &arg.name {
-            Some(name) => self.named(line, owner, specs, arg, name, seen)?,
+            Some(name) => self.named(line, owner, specs, arg, &name.get())?,
             None => self.positional(line, owner, specs, arg, seen)?,
         };
         if seen >> index & 1 == 1 {
@@ -104,15 +123,9 @@ impl Assembler {
         owner: &str,
         specs: &'static [ArgSpec],
         arg: &RawArg<'_>,
-        name: &Cow<'_, str>,
-        seen: u64,
+        name: &str,
     ) -> Option<usize> {
-        // Arguments mostly come in the order of the table.
-        let hint = (u64::BITS - seen.leading_zeros()) as usize;
-        if specs.get(hint).is_some_and(|spec| spec.name == *name) {
-            return Some(hint);
-        }
-        let index = specs.iter().position(|spec| spec.name == *name);
+        let index = specs.iter().position(|spec| spec.name == name);
         if index.is_none() {
             self.error(line, arg.span, || Problem::UnknownIn {
                 owner: owner.to_owned(),

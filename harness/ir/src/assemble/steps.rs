@@ -9,7 +9,7 @@ use crate::error::{Place, Problem, Span};
 use crate::model::{ClientId, Milestone, Mode, StepId};
 use crate::name::{excerpt, is_name, is_plain_name, nearest, parse_int};
 use crate::parsed::{Parsed, parse};
-use crate::raw::{At, RawArg, RawStep, RawTime, RawValue};
+use crate::raw::{At, RawArg, RawStep, RawTime, RawValue, Str};
 use crate::store::{Flags, NO_VERB, Record, Writer};
 use crate::time::format_duration;
 use crate::vocabulary::{ArgKind, DATA_FIELDS, FieldSpec, Role, VerbSpec, core_field};
@@ -32,7 +32,7 @@ struct Handles {
 }
 
 impl Assembler {
-    pub(crate) fn step(&mut self, line: u32, raw: &mut RawStep<'_>) {
+    pub(crate) fn step(&mut self, line: u32, raw: &RawStep<'_>) {
         let id = StepId(self.store.records.len() as u32);
         let Ok(parts) = u32::try_from(self.store.arena.len()) else {
             return self.too_large(line);
@@ -78,7 +78,7 @@ impl Assembler {
         let (Some(client), Ok(parts)) = (&raw.client, u32::try_from(self.store.arena.len())) else {
             return;
         };
-        let Some(&client) = self.client_ids.get(&*client.value) else {
+        let Some(&client) = self.client_ids.get(&*client.value.get()) else {
             return;
         };
         let id = StepId(self.store.records.len() as u32);
@@ -111,7 +111,7 @@ impl Assembler {
     fn step_client(&mut self, line: u32, raw: &RawStep<'_>) -> ClientId {
         match &raw.client {
             Some(client) => self
-                .declared_client(line, client.span, &client.value)
+                .declared_client(line, client.span, &client.value.get())
                 .unwrap_or(ClientId(0)),
             None => {
                 self.error(line, raw.whole, || Problem::Expected {
@@ -131,13 +131,14 @@ impl Assembler {
             });
             return None;
         };
-        let found = self.verbs.find(self.vocabulary, &name.value);
+        let (name, span) = (name.value.get(), name.span);
+        let found = self.verbs.find(self.vocabulary, &name);
         if found.is_none() {
             let verbs = self.vocabulary.verbs;
-            self.error(line, name.span, || Problem::Unknown {
+            self.error(line, span, || Problem::Unknown {
                 what: "verb",
-                name: excerpt(&name.value),
-                like: nearest(&name.value, verbs.iter().map(|verb| verb.name)),
+                name: excerpt(&name),
+                like: nearest(&name, verbs.iter().map(|verb| verb.name)),
             });
         }
         found
@@ -218,7 +219,7 @@ impl Assembler {
     fn write_step(
         &mut self,
         line: u32,
-        raw: &mut RawStep<'_>,
+        raw: &RawStep<'_>,
         id: StepId,
         verb: &'static VerbSpec,
         record: &mut Record,
@@ -259,7 +260,7 @@ impl Assembler {
     fn write_args(
         &mut self,
         line: u32,
-        raw: &mut RawStep<'_>,
+        raw: &RawStep<'_>,
         id: StepId,
         verb: &'static VerbSpec,
         client: ClientId,
@@ -272,13 +273,28 @@ impl Assembler {
         let mut handles = Handles::default();
         let mut seen = 0;
         self.scratch.clear();
-        for arg in raw.args.drain(..) {
-            let Some(index) = self.argument(line, verb.name, verb.args, &arg, seen) else {
-                continue;
+        for arg in &raw.args {
+            // Arguments mostly come in the order of the table.
+            let next = (u64::BITS - u64::leading_zeros(seen)) as usize;
+            let in_order =
+                |name: Str<'_>| verb.args.get(next).is_some_and(|spec| name.is(spec.name));
+            let index = if arg.name.is_some_and(in_order) {
+                next
+            } else {
+                match self.argument(line, verb.name, verb.args, arg, seen) {
+                    Some(index) => index,
+                    None => continue,
+                }
             };
             seen |= 1 << index;
             let spec = &verb.args[index];
             let span = arg.span;
+            if let (ArgKind::Int, RawValue::Int(value)) = (&spec.kind, arg.value) {
+                // Most of a recording.
+                self.scratch.begin(index as u8);
+                self.scratch.values.varint(value);
+                continue;
+            }
             let value = match parse(&spec.kind, arg.value_for(&spec.kind)) {
                 Ok(Parsed::Absent) => continue,
                 Ok(value) => value,
@@ -287,31 +303,24 @@ impl Assembler {
                     continue;
                 }
             };
-            let start = self.scratch.values.len() as u32;
-            value.encode(
-                &mut self.interner,
-                &mut self.store.symbols,
-                &mut self.scratch.values,
-            )?;
-            let end = self.scratch.values.len() as u32;
-            self.scratch.parts.push((index as u8, start, end));
-            if let Parsed::Bare(text) = &value {
-                let name = self.interner.find(&self.store.symbols, text)?;
-                let named = Use {
-                    connection,
-                    name,
-                    line,
-                    span,
-                };
-                self.note_name(&spec.kind, named, id, verb, &mut handles);
+            self.scratch.begin(index as u8);
+            match &value {
+                Parsed::Bare(text) => {
+                    let name = self.interner.intern(&mut self.store.symbols, text)?;
+                    self.scratch.values.varint(name.0.into());
+                    let named = Use {
+                        connection,
+                        name,
+                        line,
+                        span,
+                    };
+                    self.note_name(&spec.kind, named, id, verb, &mut handles);
+                }
+                value => self.encode(value)?,
             }
         }
         self.missing(line, verb.name, verb.args, seen, raw.whole);
-        self.scratch.block.clear();
-        let mut block = std::mem::take(&mut self.scratch.block);
-        self.scratch.write_parts(&mut block);
-        self.store.arena.block(&block);
-        self.scratch.block = block;
+        self.store.arena.block(self.scratch.sorted());
         Some(handles)
     }
 
@@ -351,12 +360,14 @@ impl Assembler {
     }
 
     fn label(&mut self, line: u32, raw: &RawStep<'_>, id: StepId, record: &mut Record) {
-        let Some(label) = &raw.label else { return };
-        if !is_plain_name(&label.value) {
-            let name = excerpt(&label.value);
-            return self.error(line, label.span, || Problem::NotAName(name));
+        let Some(At { value, span }) = raw.label else {
+            return;
+        };
+        let label = value.get();
+        if !is_plain_name(&label) {
+            return self.error(line, span, || Problem::NotAName(excerpt(&label)));
         }
-        let Some(symbol) = self.interner.intern(&mut self.store.symbols, &label.value) else {
+        let Some(symbol) = self.interner.intern(&mut self.store.symbols, &label) else {
             return self.too_large(line);
         };
         if let Some(&first) = self.labels.get(&symbol) {
@@ -365,8 +376,8 @@ impl Assembler {
                 .records
                 .get(first.0 as usize)
                 .map_or(line, |record| record.line);
-            let name = label.value.to_string();
-            self.error(line, label.span, || Problem::Second {
+            let name = label.into_owned();
+            self.error(line, span, || Problem::Second {
                 what: "label",
                 name,
                 line: first,
@@ -395,7 +406,8 @@ impl Assembler {
                 line,
                 span: after.span,
             };
-            let Some((label, milestone)) = self.milestone(place, &after.value) else {
+            let text = after.value.get();
+            let Some((label, milestone)) = self.milestone(place, &text) else {
                 continue;
             };
             let label = self.interner.intern(&mut self.store.symbols, label)?;
@@ -450,7 +462,11 @@ impl Assembler {
     fn write_statuses(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) -> Expected {
         let always = Expected { can_succeed: true };
         for (word, flag) in [("*", Flags::ANYTHING), ("?", Flags::UNKNOWN)] {
-            let Some(at) = raw.statuses.iter().find(|status| status.value == word) else {
+            let Some(at) = raw
+                .statuses
+                .iter()
+                .find(|status| status.value.get() == word)
+            else {
                 continue;
             };
             if raw.statuses.len() > 1 || !raw.fields.is_empty() {
@@ -461,7 +477,9 @@ impl Assembler {
             return always;
         }
         let (ok, pending) = (self.vocabulary.ok, self.vocabulary.pending);
-        if raw.statuses.is_empty() || (raw.statuses.len() == 1 && raw.statuses[0].value == "OK") {
+        if raw.statuses.is_empty()
+            || (raw.statuses.len() == 1 && raw.statuses[0].value.get() == "OK")
+        {
             return always;
         }
         let mut block = std::mem::take(&mut self.scratch.block);
@@ -472,7 +490,7 @@ impl Assembler {
                 continue;
             };
             if statuses.contains(&number) {
-                let name = status.value.to_string();
+                let name = status.value.get().into_owned();
                 self.error(line, status.span, || Problem::Twice {
                     what: "status",
                     name,
@@ -493,8 +511,8 @@ impl Assembler {
         }
     }
 
-    fn status(&mut self, line: u32, status: &At<Cow<'_, str>>) -> Option<u32> {
-        let name = &*status.value;
+    fn status(&mut self, line: u32, status: &At<Str<'_>>) -> Option<u32> {
+        let name = &*status.value.get();
         if name == "OK" {
             return Some(self.vocabulary.ok);
         }
@@ -523,23 +541,18 @@ impl Assembler {
     fn write_fields(
         &mut self,
         line: u32,
-        raw: &mut RawStep<'_>,
+        raw: &RawStep<'_>,
         verb: &'static VerbSpec,
     ) -> Option<()> {
         if raw.fields.is_empty() {
             return Some(());
         }
         self.scratch.clear();
-        for field in raw.fields.drain(..) {
-            let Some((index, spec)) = self.field(line, verb, &field) else {
+        for field in &raw.fields {
+            let Some((index, spec)) = self.field(line, verb, field) else {
                 continue;
             };
-            if self
-                .scratch
-                .parts
-                .iter()
-                .any(|&(earlier, ..)| earlier == index)
-            {
+            if self.scratch.has(index) {
                 let name = spec.name.to_owned();
                 self.error(line, field.span, || Problem::Twice {
                     what: "field",
@@ -555,17 +568,21 @@ impl Assembler {
                     continue;
                 }
             };
-            let start = self.scratch.values.len() as u32;
-            value.encode(
-                &mut self.interner,
-                &mut self.store.symbols,
-                &mut self.scratch.values,
-            )?;
-            let end = self.scratch.values.len() as u32;
-            self.scratch.parts.push((index, start, end));
+            self.scratch.begin(index);
+            self.encode(&value)?;
         }
-        self.scratch.write_parts(&mut self.store.arena);
+        self.store.arena.extend_from_slice(self.scratch.sorted());
         Some(())
+    }
+
+    fn encode(&mut self, value: &Parsed<'_>) -> Option<()> {
+        let Self {
+            interner,
+            store,
+            scratch,
+            ..
+        } = self;
+        value.encode(interner, &mut store.symbols, &mut scratch.values)
     }
 
     fn field(
@@ -574,7 +591,8 @@ impl Assembler {
         verb: &'static VerbSpec,
         field: &RawArg<'_>,
     ) -> Option<(u8, &'static FieldSpec)> {
-        let name = field.name.as_deref().unwrap_or_default();
+        let name = field.name.map(Str::get).unwrap_or_default();
+        let name = &*name;
         let found = verb.field_index(name);
         if found.is_none() {
             self.error(line, field.span, || {
@@ -600,12 +618,12 @@ impl Assembler {
             .and_then(|client| client.on)
             .unwrap_or(client);
         let names = raw.args.iter().filter_map(|arg| match &arg.value {
-            RawValue::Token(token) => Some(*token),
-            RawValue::Text(text) => Some(&**text),
+            RawValue::Token(token) => Some(Cow::Borrowed(*token)),
+            RawValue::Text(text) => Some(text.get()),
             _ => None,
         });
         for name in names.filter(|name| is_name(name)) {
-            if let Some(symbol) = self.interner.intern(&mut self.store.symbols, name) {
+            if let Some(symbol) = self.interner.intern(&mut self.store.symbols, &name) {
                 self.doubt_handle(connection, symbol);
             }
         }

@@ -1,13 +1,13 @@
 //! Lines of JSON to the assembler.
 
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
 use super::scan::{Malformed, Scanner};
 use crate::assemble::Assembler;
 use crate::error::{Problem, Span};
 use crate::name::{excerpt, nearest};
 use crate::parsed::{Parsed, parse};
-use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue};
+use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue, Str};
 use crate::vocabulary::ArgKind;
 
 /// The keys of the outermost object of a line.
@@ -54,10 +54,26 @@ const NAMES: [(Key, &str); 17] = [
 
 impl Key {
     fn of(name: &str) -> Option<Self> {
-        NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|&(key, _)| key)
+        Some(match name {
+            "do" => Key::Do,
+            "c" => Key::Client,
+            "at" => Key::At,
+            "compound" => Key::Compound,
+            "label" => Key::Label,
+            "with" => Key::With,
+            "expect" => Key::Expect,
+            "after" => Key::After,
+            "within" => Key::Within,
+            "client" => Key::Declare,
+            "on" => Key::On,
+            "given" => Key::Given,
+            "check" => Key::Check,
+            "ir" => Key::Version,
+            "title" => Key::Title,
+            "mode" => Key::Mode,
+            "needs" => Key::Needs,
+            _ => return None,
+        })
     }
 
     fn name(self) -> &'static str {
@@ -120,28 +136,24 @@ const KINDS: [Kind; 5] = [
 /// Reads the lines of one trace.
 pub(crate) struct Parser {
     begun: bool,
-    spare_step: RawStep<'static>,
 }
 
 /// The values of a line that are not those of a step.
 #[derive(Default)]
 struct Other<'s> {
     version: Option<At<RawValue<'s>>>,
-    title: Option<At<Cow<'s, str>>>,
+    title: Option<At<Str<'s>>>,
     mode: Option<At<RawValue<'s>>>,
-    needs: Vec<At<Cow<'s, str>>>,
-    client: Option<At<Cow<'s, str>>>,
-    on: Option<At<Cow<'s, str>>>,
-    given: Option<At<Cow<'s, str>>>,
-    check: Option<At<Cow<'s, str>>>,
+    needs: Strings<'s>,
+    client: Option<At<Str<'s>>>,
+    on: Option<At<Str<'s>>>,
+    given: Option<At<Str<'s>>>,
+    check: Option<At<Str<'s>>>,
 }
 
 impl Parser {
     pub(crate) fn new() -> Self {
-        Parser {
-            begun: false,
-            spare_step: RawStep::default(),
-        }
+        Parser { begun: false }
     }
 
     /// Reads one line, without its line break. Blank lines are passed over.
@@ -151,7 +163,7 @@ impl Parser {
         if start == text.len() {
             return;
         }
-        let mut raw = std::mem::take(&mut self.spare_step).recycle();
+        let mut raw = RawStep::default();
         let mut reader = Reader {
             assembler,
             number,
@@ -160,7 +172,7 @@ impl Parser {
             keys: 0,
         };
         let read = scanner
-            .object(|scanner, key, span| reader.member(scanner, &key, span))
+            .object(|scanner, key, span| reader.member(scanner, &key.get(), span))
             .and_then(|()| scanner.end());
         let (other, keys) = (reader.other, reader.keys);
         raw.whole = Span::new(start, text.trim_end().len());
@@ -169,15 +181,15 @@ impl Parser {
             assembler.error(number, raw.whole, || Problem::NoVersion { json: true });
         }
         match read {
-            Ok(()) => dispatch(assembler, number, text, &mut raw, other, keys, begun),
-            Err(Malformed { span, problem }) => {
+            Ok(()) => dispatch(assembler, number, text, &raw, other, keys, begun),
+            Err(Malformed(malformed)) => {
+                let (span, problem) = *malformed;
                 assembler.error(number, span, || problem);
                 if keys & (Key::Do.bit() | Key::Client.bit()) != 0 {
                     assembler.damaged_step(number, &raw);
                 }
             }
         }
-        self.spare_step = raw.recycle();
     }
 
     /// Ends the trace; an empty one has no version.
@@ -189,12 +201,12 @@ impl Parser {
 }
 
 /// Gives a whole line to the assembler.
-fn dispatch(
+fn dispatch<'s>(
     assembler: &mut Assembler,
     number: u32,
     text: &str,
-    raw: &mut RawStep<'_>,
-    other: Other<'_>,
+    raw: &RawStep<'s>,
+    other: Other<'s>,
     keys: u32,
     begun: bool,
 ) {
@@ -228,13 +240,7 @@ fn dispatch(
         "header" => header(assembler, number, other, begun),
         "check" => {
             if let Some(check) = other.check {
-                assembler.check(
-                    number,
-                    At {
-                        value: &check.value,
-                        span: check.span,
-                    },
-                );
+                assembler.check(number, At::new(&check.value.get(), check.span));
             }
         }
         "step" => assembler.step(number, raw),
@@ -245,7 +251,7 @@ fn dispatch(
                 other.given
             };
             let Some(name) = name else { return };
-            let args = std::mem::take(&mut raw.args);
+            let args = raw.args.clone();
             let raw = RawDeclaration {
                 whole: raw.whole,
                 name,
@@ -270,33 +276,21 @@ fn header(assembler: &mut Assembler, number: u32, other: Other<'_>, begun: bool)
         }
     }
     if let Some(title) = other.title {
-        assembler.title(number, title);
+        assembler.title(number, At::new(&title.value.get(), title.span));
     }
     if let Some(mode) = other.mode {
         let text = shown(&mode.value);
-        assembler.mode(
-            number,
-            At {
-                value: &text,
-                span: mode.span,
-            },
-        );
+        assembler.mode(number, At::new(&text, mode.span));
     }
     for need in &other.needs {
-        assembler.need(
-            number,
-            At {
-                value: &need.value,
-                span: need.span,
-            },
-        );
+        assembler.need(number, At::new(&need.value.get(), need.span));
     }
 }
 
 fn shown(value: &RawValue<'_>) -> String {
     match value {
         RawValue::Int(value) => value.to_string(),
-        RawValue::Text(text) => excerpt(text),
+        RawValue::Text(text) => excerpt(&text.get()),
         RawValue::Bool(value) => value.to_string(),
         RawValue::Array(_) => "an array".into(),
         RawValue::Other(what) => (*what).into(),
@@ -324,7 +318,7 @@ fn unknown_key(
 fn key_span(text: &str, wanted: &str) -> Span {
     let mut found = Span::default();
     let read = Scanner::new(text).object(|scanner, key, span| {
-        if key == wanted {
+        if key.is(wanted) {
             found = span;
         }
         scanner.value().map(drop)
@@ -341,6 +335,8 @@ struct Reader<'r, 's> {
     other: Other<'s>,
     keys: u32,
 }
+
+type Strings<'s> = SmallVec<[At<Str<'s>>; 2]>;
 
 type Read<T> = Result<T, Malformed>;
 
@@ -364,10 +360,7 @@ impl<'s> Reader<'_, 's> {
             Key::Do => self.raw.verb = self.text(scanner, key)?,
             Key::At => {
                 let at = self.duration(scanner, key)?;
-                self.raw.time = at.map(|at| At {
-                    value: RawTime::Absolute(at.value),
-                    span: at.span,
-                });
+                self.raw.time = at.map(|at| At::new(RawTime::Absolute(at.value), at.span));
             }
             Key::Within => self.raw.within = self.duration(scanner, key)?,
             Key::Label => self.raw.label = self.text(scanner, key)?,
@@ -390,7 +383,7 @@ impl<'s> Reader<'_, 's> {
     fn wrong(&mut self, span: Span, name: &str, expected: &str, found: &RawValue<'_>) {
         let found = match found {
             RawValue::Int(value) => format!("the number {value}"),
-            RawValue::Text(text) => format!("`{}`", excerpt(text)),
+            RawValue::Text(text) => format!("`{}`", excerpt(&text.get())),
             other => shown(other),
         };
         self.assembler
@@ -401,7 +394,7 @@ impl<'s> Reader<'_, 's> {
             });
     }
 
-    fn text(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Option<At<Cow<'s, str>>>> {
+    fn text(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Option<At<Str<'s>>>> {
         let At { value, span } = placed(scanner)?;
         match value {
             RawValue::Text(value) => Ok(Some(At { value, span })),
@@ -412,8 +405,8 @@ impl<'s> Reader<'_, 's> {
         }
     }
 
-    fn texts(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Vec<At<Cow<'s, str>>>> {
-        let mut texts = Vec::new();
+    fn texts(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Strings<'s>> {
+        let mut texts = Strings::new();
         if !scanner.is_array() {
             let At { value, span } = placed(scanner)?;
             self.wrong(span, key, "an array of strings", &value);
@@ -458,7 +451,7 @@ impl<'s> Reader<'_, 's> {
             return Ok(());
         }
         scanner.object(|scanner, name, span| {
-            if expect && name == "status" {
+            if expect && name.is("status") {
                 return self.statuses(scanner);
             }
             let value = scanner.value()?;

@@ -5,10 +5,8 @@
 //! accepts (a property test holds the two together), except that a number must be an integer of at most 64 bits to be
 //! a value of a trace.
 
-use std::borrow::Cow;
-
 use crate::error::{Problem, Span};
-use crate::raw::RawValue;
+use crate::raw::{RawValue, Str};
 
 /// Arrays and objects may lie in each other this deep.
 const DEPTH: usize = 64;
@@ -20,12 +18,9 @@ pub(crate) struct Scanner<'s> {
     at: usize,
 }
 
-/// Where and why a line is no JSON.
+/// Where and why a line is no JSON. Boxed, because results of this type are passed on at every step.
 #[derive(Debug)]
-pub(crate) struct Malformed {
-    pub(crate) span: Span,
-    pub(crate) problem: Problem,
-}
+pub(crate) struct Malformed(pub(crate) Box<(Span, Problem)>);
 
 type Scanned<T> = Result<T, Malformed>;
 
@@ -35,42 +30,54 @@ impl<'s> Scanner<'s> {
     }
 
     /// The position of the next byte that is no blank.
+    #[inline]
     pub(crate) fn start(&mut self) -> usize {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while let Some(byte) = self.peek() {
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                break;
+            }
             self.at += 1;
         }
         self.at
     }
 
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[cold]
     fn malformed<T>(&self, what: impl Into<String>) -> Scanned<T> {
         self.malformed_at(self.at, what)
     }
 
+    #[cold]
     fn malformed_at<T>(&self, at: usize, what: impl Into<String>) -> Scanned<T> {
         let width = self.text[at.min(self.text.len())..]
             .chars()
             .next()
             .map_or(1, char::len_utf8);
-        Err(Malformed {
-            span: Span::new(at, at + width),
-            problem: Problem::Json(what.into()),
-        })
+        let span = Span::new(at, at + width);
+        Err(Malformed(Box::new((span, Problem::Json(what.into())))))
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Scanned<()> {
         self.start();
         if self.peek() == Some(byte) {
             self.at += 1;
             return Ok(());
         }
+        self.unexpected(byte)
+    }
+
+    #[cold]
+    fn unexpected(&self, byte: u8) -> Scanned<()> {
         let expected = char::from(byte);
         match self.text[self.at..].chars().next() {
             Some(found) => self.malformed(format!(
@@ -91,9 +98,10 @@ impl<'s> Scanner<'s> {
     }
 
     /// Reads an object; `member` is called behind each key's colon and must read the value.
+    #[inline]
     pub(crate) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, Cow<'s, str>, Span) -> Scanned<()>,
+        mut member: impl FnMut(&mut Self, Str<'s>, Span) -> Scanned<()>,
     ) -> Scanned<()> {
         self.expect(b'{')?;
         self.start();
@@ -134,8 +142,15 @@ impl<'s> Scanner<'s> {
     }
 
     /// Reads any value. Objects, `null` and numbers that no trace can hold are read over.
+    #[inline]
     pub(crate) fn value(&mut self) -> Scanned<RawValue<'s>> {
-        self.nested_value(DEPTH)
+        self.start();
+        // What nearly every value is.
+        match self.peek() {
+            Some(b'"') => self.string().map(RawValue::Text),
+            Some(b'0'..=b'9') => self.number(),
+            _ => self.nested_value(DEPTH),
+        }
     }
 
     fn nested_value(&mut self, depth: usize) -> Scanned<RawValue<'s>> {
@@ -148,12 +163,9 @@ impl<'s> Scanner<'s> {
             Some(b'n') => self.word("null", RawValue::Other("null")),
             Some(b'[' | b'{') if depth == 0 => self.malformed("arrays or objects too deep"),
             Some(b'[') => {
-                let mut items = Vec::new();
-                self.array(|scanner| {
-                    items.push(scanner.nested_value(depth - 1)?);
-                    Ok(())
-                })?;
-                Ok(RawValue::Array(items))
+                let start = self.at;
+                self.array(|scanner| scanner.nested_value(depth - 1).map(drop))?;
+                Ok(RawValue::Array(&self.text[start..self.at]))
             }
             Some(b'{') => {
                 self.object(|scanner, _, _| scanner.nested_value(depth - 1).map(drop))?;
@@ -172,7 +184,30 @@ impl<'s> Scanner<'s> {
         self.malformed("a value should stand here")
     }
 
+    /// Reads a number. Nearly all are integers of few digits; those take the short way.
+    #[inline]
     fn number(&mut self) -> Scanned<RawValue<'s>> {
+        const DIGITS: usize = 19;
+        let rest = &self.text.as_bytes()[self.at..];
+        let mut value = 0_u64;
+        for (count, &byte) in rest.iter().take(DIGITS + 1).enumerate() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                // Nineteen digits fit; the value is not used when there are more.
+                value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+                continue;
+            }
+            let leading_zero = count > 1 && rest[0] == b'0';
+            if count == 0 || count > DIGITS || leading_zero || matches!(byte, b'.' | b'e' | b'E') {
+                break;
+            }
+            self.at += count;
+            return Ok(RawValue::Int(value));
+        }
+        self.any_number()
+    }
+
+    fn any_number(&mut self) -> Scanned<RawValue<'s>> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let digits = |mut at: usize| {
@@ -221,50 +256,53 @@ impl<'s> Scanner<'s> {
         ))
     }
 
-    /// Reads a string; borrowed when nothing in it is escaped.
-    pub(crate) fn string(&mut self) -> Scanned<Cow<'s, str>> {
+    /// Reads a string.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Scanned<Str<'s>> {
         if self.peek() != Some(b'"') {
             self.expect(b'"')?;
         }
         self.at += 1;
         let start = self.at;
-        let stop = self.plain_end();
-        match self.peek() {
-            Some(b'"') => {
-                self.at += 1;
-                Ok(Cow::Borrowed(&self.text[start..stop]))
-            }
-            _ => self.escaped_string(start).map(Cow::Owned),
+        self.skip_plain();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Str::plain(&self.text[start..self.at - 1]));
         }
+        self.escaped_string(start)
     }
 
     /// Goes on to the next quote, backslash or control character.
-    fn plain_end(&mut self) -> usize {
+    #[inline]
+    fn skip_plain(&mut self) {
         let bytes = self.text.as_bytes();
-        while let Some(&byte) = bytes.get(self.at) {
-            if byte == b'"' || byte == b'\\' || byte < 0x20 {
-                break;
+        // Eight bytes at a time: most strings of a trace are not longer.
+        while let Some(&eight) = bytes[self.at..].first_chunk::<8>() {
+            let special = special_bytes(u64::from_le_bytes(eight));
+            if special != 0 {
+                self.at += special.trailing_zeros() as usize / 8;
+                return;
             }
-            self.at += 1;
+            self.at += 8;
         }
-        self.at
+        let rest = &bytes[self.at..];
+        let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+        self.at += rest.iter().position(special).unwrap_or(rest.len());
     }
 
-    fn escaped_string(&mut self, start: usize) -> Scanned<String> {
-        let mut text = self.text[start..self.at].to_owned();
+    #[cold]
+    fn escaped_string(&mut self, start: usize) -> Scanned<Str<'s>> {
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(text);
+                    return Ok(Str::escaped(&self.text[start..self.at - 1]));
                 }
-                Some(b'\\') => text.push(self.escape()?),
+                Some(b'\\') => drop(self.escape()?),
                 Some(_) => return self.malformed("a control character in a string; escape it"),
                 None => return self.malformed_at(start - 1, "a string without its closing quote"),
             }
-            let plain = self.at;
-            let stop = self.plain_end();
-            text.push_str(&self.text[plain..stop]);
+            self.skip_plain();
         }
     }
 
@@ -332,6 +370,39 @@ impl<'s> Scanner<'s> {
     }
 }
 
+/// Has the top bit of each byte set that is a quote, a backslash or a control character, up to the first such one;
+/// what is above that means nothing.
+#[inline]
+fn special_bytes(eight: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    // The classic test for a zero byte: right for the lowest one, and false marks lie above it only.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zero(eight ^ (ONES * b'"' as u64));
+    let backslash = zero(eight ^ (ONES * b'\\' as u64));
+    let control = eight.wrapping_sub(ONES * 0x20) & !eight;
+    (quote | backslash | control) & TOPS
+}
+
+/// What the inside of a JSON string says. Only for one that a [`Scanner`] has read; of another it gives the part
+/// before its first mistake.
+pub(crate) fn unescape(raw: &str) -> String {
+    let mut scanner = Scanner::new(raw);
+    let mut text = String::with_capacity(raw.len());
+    loop {
+        let start = scanner.at;
+        scanner.skip_plain();
+        text.push_str(&raw[start..scanner.at]);
+        match scanner.peek() {
+            Some(b'\\') => match scanner.escape() {
+                Ok(letter) => text.push(letter),
+                Err(_) => return text,
+            },
+            _ => return text,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -345,7 +416,7 @@ mod tests {
 
     fn string(text: &str) -> Option<String> {
         let mut scanner = Scanner::new(text);
-        let string = scanner.string().ok()?.into_owned();
+        let string = scanner.string().ok()?.get().into_owned();
         scanner.end().ok().map(|()| string)
     }
 

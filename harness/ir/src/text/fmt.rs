@@ -64,8 +64,7 @@ enum Row<'s> {
 
 impl<'s> Row<'s> {
     fn new(line: &'s str) -> Self {
-        let mut lexed = Line::default();
-        lexed.read(line);
+        let lexed = Line::new(line);
         if lexed.open_quote.is_some() {
             return Row::AsIs(line);
         }

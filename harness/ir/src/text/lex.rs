@@ -1,5 +1,7 @@
 //! The tokens of a line: what stands between blanks, quotes kept together, up to a comment.
 
+use smallvec::SmallVec;
+
 use crate::error::Span;
 
 /// A token and where it begins in the line, in bytes.
@@ -22,7 +24,7 @@ impl Token<'_> {
 /// A line taken apart.
 #[derive(Debug, Default)]
 pub(crate) struct Line<'s> {
-    pub(crate) tokens: Vec<Token<'s>>,
+    pub(crate) tokens: SmallVec<[Token<'s>; 16]>,
     /// Where the comment begins, its `#` included.
     pub(crate) comment: Option<usize>,
     /// Where a quote begins that is never closed.
@@ -30,30 +32,20 @@ pub(crate) struct Line<'s> {
 }
 
 impl<'s> Line<'s> {
-    #[cfg(test)]
     pub(crate) fn new(line: &'s str) -> Self {
         let mut lexed = Line::default();
-        lexed.read(line);
-        lexed
-    }
-
-    /// Takes another line apart.
-    pub(crate) fn read(&mut self, line: &'s str) {
-        self.tokens.clear();
-        self.comment = None;
-        self.open_quote = None;
         let bytes = line.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
             match bytes[at] {
                 b' ' | b'\t' => at += 1,
                 b'#' => {
-                    self.comment = Some(at);
-                    return;
+                    lexed.comment = Some(at);
+                    break;
                 }
                 _ => {
-                    let end = self.token_end(bytes, at);
-                    self.tokens.push(Token {
+                    let end = lexed.token_end(bytes, at);
+                    lexed.tokens.push(Token {
                         text: &line[at..end],
                         start: at,
                     });
@@ -61,20 +53,7 @@ impl<'s> Line<'s> {
                 }
             }
         }
-    }
-
-    /// The same buffer for a line that lives at another time.
-    pub(crate) fn recycle<'b>(mut self) -> Line<'b> {
-        self.tokens.clear();
-        let tokens = self
-            .tokens
-            .into_iter()
-            .map(|_| Token { text: "", start: 0 })
-            .collect();
-        Line {
-            tokens,
-            ..Line::default()
-        }
+        lexed
     }
 
     /// Where the token that begins at `start` ends. All that can end it is ASCII, so it ends between characters.

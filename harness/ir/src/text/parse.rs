@@ -2,38 +2,28 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::lex::{Line, Token};
 use crate::assemble::{Assembler, KEYWORDS};
 use crate::error::{Problem, Span};
 use crate::name::{excerpt, unquote};
-use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue};
+use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue, Str};
 use crate::time::parse_duration;
 
 /// Reads the lines of one text.
 pub(crate) struct Parser {
     begun: bool,
-    spare_step: RawStep<'static>,
-    spare_line: Line<'static>,
 }
 
 impl Parser {
     pub(crate) fn new() -> Self {
-        Parser {
-            begun: false,
-            spare_step: RawStep::default(),
-            spare_line: Line::default(),
-        }
+        Parser { begun: false }
     }
 
     /// Reads one line, without its line break.
     pub(crate) fn line(&mut self, assembler: &mut Assembler, number: u32, text: &str) {
-        let mut lexed = std::mem::take(&mut self.spare_line).recycle();
-        lexed.read(text);
-        self.lexed(assembler, number, text, &lexed);
-        self.spare_line = lexed.recycle();
-    }
-
-    fn lexed(&mut self, assembler: &mut Assembler, number: u32, text: &str, lexed: &Line<'_>) {
+        let lexed = &Line::new(text);
         let Some(first) = lexed.tokens.first() else {
             return;
         };
@@ -61,7 +51,7 @@ impl Parser {
                     return;
                 };
                 match quoted(token) {
-                    Ok(title) => assembler.title(number, title),
+                    Ok(title) => assembler.title(number, At::new(&title.value, title.span)),
                     Err(problem) => assembler.error(number, token.span(), || problem),
                 }
             }
@@ -69,26 +59,14 @@ impl Parser {
                 let Some(token) = only(assembler, number, *first, rest, "a mode") else {
                     return;
                 };
-                assembler.mode(
-                    number,
-                    At {
-                        value: token.text,
-                        span: token.span(),
-                    },
-                );
+                assembler.mode(number, At::new(token.text, token.span()));
             }
             "needs" => {
                 if rest.is_empty() {
                     nothing(assembler, number, *first, "a word");
                 }
                 for token in rest {
-                    assembler.need(
-                        number,
-                        At {
-                            value: token.text,
-                            span: token.span(),
-                        },
-                    );
+                    assembler.need(number, At::new(token.text, token.span()));
                 }
             }
             "client" => {
@@ -113,10 +91,9 @@ impl Parser {
                 );
             }
             _ => {
-                let mut raw = std::mem::take(&mut self.spare_step).recycle();
+                let mut raw = RawStep::default();
                 step(assembler, number, &lexed.tokens, &mut raw);
-                assembler.step(number, &mut raw);
-                self.spare_step = raw.recycle();
+                assembler.step(number, &raw);
             }
         }
     }
@@ -174,10 +151,7 @@ fn quoted(token: Token<'_>) -> Result<At<Cow<'_, str>>, Problem> {
             found: format!("`{}`", excerpt(token.text)),
         });
     }
-    Ok(At {
-        value: unquote(token.text)?,
-        span: token.span(),
-    })
+    Ok(At::new(unquote(token.text)?, token.span()))
 }
 
 fn declaration<'s>(
@@ -196,21 +170,15 @@ fn declaration<'s>(
     let last = rest.last().unwrap_or(name);
     let mut raw = RawDeclaration {
         whole: Span::new(first.start, last.end()),
-        name: At {
-            value: Cow::Borrowed(name.text),
-            span: name.span(),
-        },
+        name: At::new(Str::plain(name.text), name.span()),
         on: None,
-        args: Vec::with_capacity(rest.len()),
+        args: SmallVec::new(),
     };
     let is_client = first.text == "client";
     for token in rest {
         match named(token) {
             Some(("on", on)) if is_client => {
-                let on = At {
-                    value: Cow::Borrowed(on),
-                    span: token.span(),
-                };
+                let on = At::new(Str::plain(on), token.span());
                 if raw.on.replace(on).is_some() {
                     twice(assembler, number, *token, "on");
                 }
@@ -232,7 +200,7 @@ fn named<'s>(token: &Token<'s>) -> Option<(&'s str, &'s str)> {
 
 fn argument<'s>(token: &Token<'s>) -> RawArg<'s> {
     let (name, value) = match named(token) {
-        Some((name, value)) => (Some(Cow::Borrowed(name)), value),
+        Some((name, value)) => (Some(Str::plain(name)), value),
         None => (None, token.text),
     };
     RawArg {
@@ -248,17 +216,14 @@ fn field<'s>(token: &Token<'s>) -> RawArg<'s> {
         None => (token.text, RawValue::Present),
     };
     RawArg {
-        name: Some(Cow::Borrowed(name)),
+        name: Some(Str::plain(name)),
         value,
         span: token.span(),
     }
 }
 
-fn at<'s>(token: &Token<'s>, text: &'s str) -> At<Cow<'s, str>> {
-    At {
-        value: Cow::Borrowed(text),
-        span: token.span(),
-    }
+fn at<'s>(token: &Token<'s>, text: &'s str) -> At<Str<'s>> {
+    At::new(Str::plain(text), token.span())
 }
 
 /// Reads `[LABEL:] [@TIME] CLIENT [+] VERB ARGUMENTS [-> EXPECTATION]` as far as it goes.
@@ -310,7 +275,7 @@ fn statuses<'s>(token: &Token<'s>, raw: &mut RawStep<'s>) {
         let span = Span::new(start, start + status.len().max(1));
         start += status.len() + 1;
         raw.statuses.push(At {
-            value: Cow::Borrowed(status),
+            value: Str::plain(status),
             span,
         });
     }
@@ -349,7 +314,7 @@ fn after<'s>(
         let span = Span::new(start, start + label.len().max(1));
         start += label.len() + 1;
         raw.after.push(At {
-            value: Cow::Borrowed(label),
+            value: Str::plain(label),
             span,
         });
     }

@@ -22,8 +22,7 @@ pub fn rewrite_expectations<T: AsRef<str>>(source: &str, edits: &[(StepId, T)]) 
     let mut step = 0;
     for line in body.split_inclusive('\n') {
         let text = line.trim_end_matches(['\n', '\r']);
-        let mut lexed = Line::default();
-        lexed.read(text);
+        let lexed = Line::new(text);
         if !lexed.tokens.first().is_some_and(is_step) {
             out.push_str(line);
             continue;
