@@ -207,6 +207,7 @@ impl Case {
             step_timeout: self.step_timeout.unwrap_or(defaults.step_timeout),
             run_timeout: Some(self.run_timeout),
             event_log: trace.len() <= LOGGED_STEPS,
+            progress: Some(Arc::default()),
             stop: Some(replay_engine::Stop::default()),
             ..defaults
         }

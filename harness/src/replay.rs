@@ -16,6 +16,9 @@ use crate::site;
 /// How long making or removing a case's place on the server may take.
 const PREPARING: Duration = Duration::from_secs(60);
 
+/// How often a run is looked at for lost connections.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// What is to be run.
 pub(crate) struct Request<'a> {
     /// What the case's directory and accounts are named after.
@@ -63,7 +66,11 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
     let mut run = match prepared {
         Ok(()) => {
             let trace = Arc::clone(&request.trace);
-            replay_engine::run(trace, request.backend, &place, &request.options).await
+            let run = replay_engine::run(trace, request.backend, &place, &request.options);
+            tokio::select! {
+                run = run => run,
+                never = watch(shared, &request.options) => match never {},
+            }
         }
         Err(reason) => {
             let reason = shared.gone().await.unwrap_or(reason);
@@ -97,6 +104,27 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         kept,
         troubles,
     })
+}
+
+/// Stops a run whose server has gone, which a trace that waits for its times would find late. The
+/// server is asked only after a connection was lost, so that nothing disturbs a run that is well.
+async fn watch(shared: &Shared, options: &RunOptions) -> std::convert::Infallible {
+    let mut seen = 0;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let lost = options.progress.as_ref().map_or(0, |progress| {
+            progress
+                .connections_lost
+                .load(std::sync::atomic::Ordering::Relaxed)
+        });
+        if lost > seen && shared.gone().await.is_some() {
+            if let Some(stop) = &options.stop {
+                stop.stop();
+            }
+            std::future::pending::<()>().await;
+        }
+        seen = lost;
+    }
 }
 
 /// Removes the case's directory where the server's own source does not, and the rest of the case.

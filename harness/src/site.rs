@@ -45,7 +45,7 @@ pub(crate) async fn prepare(
 ) -> Result<(), String> {
     if !case.root_exists {
         let (parent, name) = split(&case.target);
-        let mut steps = Steps::new("the case's directory")?;
+        let mut steps = Steps::new("making the case's directory")?;
         steps.add(open(0, &name, "directory", "open-if", "r"));
         steps.add(close(0));
         steps.run(case, parent, stop.clone()).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn prepare(
     }
     let setup = smb_vocabulary::setup_trace(trace, SETUP).map_err(|error| error.to_string())?;
     let report = replay(case, setup, case.target.clone(), stop).await;
-    succeeded("the given state", &report)
+    succeeded(case, "making the given state", &report)
 }
 
 /// Removes the case's directory and all below it.
@@ -102,11 +102,11 @@ async fn list(case: &CaseSite, parent: &Target, path: &str) -> Result<Vec<String
         if (1..=LISTINGS as u32).contains(&step.0) {
             names.extend(names_of(answer));
         } else {
-            succeeded("listing the case's directory", &report)?;
+            succeeded(case, "listing the case's directory", &report)?;
         }
     }
     if report.actual.is_empty() {
-        succeeded("listing the case's directory", &report)?;
+        succeeded(case, "listing the case's directory", &report)?;
     }
     names.retain(|name: &String| {
         !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0'])
@@ -203,7 +203,7 @@ impl Steps {
 
     async fn run(self, case: &CaseSite, target: Target, stop: Option<Stop>) -> Result<(), String> {
         let what = self.what.clone();
-        succeeded(&what, &self.replay(case, target, stop).await?)
+        succeeded(case, &what, &self.replay(case, target, stop).await?)
     }
 }
 
@@ -220,8 +220,17 @@ async fn replay(case: &CaseSite, trace: Trace, target: Target, stop: Option<Stop
     replay_engine::run(Arc::new(trace), backend, &site, &options).await
 }
 
+/// The set-up account as people know it; never its password.
+fn who(case: &CaseSite) -> String {
+    let setup = &case.setup;
+    match setup.domain.as_str() {
+        "" => format!("the account {}", setup.account),
+        domain => format!("the account {domain}\\{}", setup.account),
+    }
+}
+
 /// The first thing that did not work, with the step that it was.
-fn succeeded(what: &str, report: &RunReport) -> Result<(), String> {
+fn succeeded(case: &CaseSite, what: &str, report: &RunReport) -> Result<(), String> {
     let reason = match &report.verdict {
         Verdict::Passed => return Ok(()),
         Verdict::Broken { reason } => reason.clone(),
@@ -233,5 +242,5 @@ fn succeeded(what: &str, report: &RunReport) -> Result<(), String> {
             },
         ),
     };
-    Err(format!("making {what} did not work: {reason}"))
+    Err(format!("{what} as {} did not work: {reason}", who(case)))
 }

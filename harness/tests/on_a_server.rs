@@ -83,7 +83,7 @@ fn a_wrong_status_is_shown_where_it_is_expected() {
         shown.contains("expected ACCESS_DENIED, got OBJECT_NAME_NOT_FOUND"),
         "{shown}"
     );
-    assert!(shown.contains("x.ir:3:27"), "{shown}");
+    assert!(shown.contains("x.ir:3:25"), "{shown}");
     assert!(
         shown.contains("3 | A create f \"missing\" -> ACCESS_DENIED  # wrong"),
         "{shown}"
@@ -159,15 +159,15 @@ fn time_that_is_up_is_a_failure_and_not_a_hang() {
 }
 
 /// A private server of this machine that a test may kill: started by a run that goes on.
-fn started(folder: &Path) -> Option<Child> {
-    let trace = "ir 1\nclient A user=alice\nA echo\n@30s A echo\n";
+fn started(folder: &Path) -> Child {
+    let trace = "ir 1\nclient A user=alice\nA echo\n@60s A echo\n";
     std::fs::write(folder.join("slow.ir"), trace).expect("written");
     let mut command = command(folder, &["run", "slow.ir"]);
     command
         .env("SMB_REPLAY_SOURCE", "local")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    Some(command.spawn().expect("it runs"))
+    command.spawn().expect("it runs")
 }
 
 /// The server processes that a run started: the smbd that descend from it or its keeper.
@@ -202,37 +202,46 @@ fn ancestors(pid: u32) -> Vec<u32> {
     above
 }
 
-#[test]
-fn a_server_that_dies_breaks_the_run_soon() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let Some(mut run) = started(folder.path()) else {
-        return;
-    };
+/// Waits until the run's server is up and serves it; `None` when there is none and none is required.
+fn servers_in_use(run: &mut Child) -> Option<Vec<u32>> {
     let until = Instant::now() + Duration::from_secs(30);
-    let servers = loop {
-        let servers = servers_of(run.id());
-        // The parent, its helpers, and the one that serves the client.
-        if servers.len() >= 2 && Instant::now() + Duration::from_secs(28) > until {
-            break servers;
-        }
+    // The server itself and its helpers; a moment later the one that serves the client.
+    while servers_of(run.id()).len() < 3 {
         if let Some(status) = run.try_wait().expect("a child") {
             assert_eq!(status.code(), Some(NO_SERVER), "it ended early");
             assert!(!is_required(), "a server is required");
-            return;
+            return None;
         }
         assert!(Instant::now() < until, "no smbd was started");
         std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    Some(servers_of(run.id()))
+}
+
+fn kill(signal: &str, pid: u32) {
+    let _ = Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .status();
+}
+
+#[test]
+fn a_server_that_dies_breaks_the_run_soon() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut run = started(folder.path());
+    let Some(servers) = servers_in_use(&mut run) else {
+        return;
     };
     let begin = Instant::now();
     for pid in servers {
-        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        kill("-KILL", pid);
     }
     let output = run.wait_with_output().expect("it ends");
     let shown = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{shown}");
     assert!(
         begin.elapsed() < Duration::from_secs(15),
-        "{:?}",
+        "{:?}: {shown}",
         begin.elapsed()
     );
     assert!(shown.contains("broken: the server went away"), "{shown}");
@@ -241,27 +250,79 @@ fn a_server_that_dies_breaks_the_run_soon() {
 #[test]
 fn a_signal_ends_a_run_and_its_server() {
     let folder = tempfile::tempdir().expect("a directory");
-    let Some(mut run) = started(folder.path()) else {
+    let mut run = started(folder.path());
+    let Some(servers) = servers_in_use(&mut run) else {
         return;
     };
-    let until = Instant::now() + Duration::from_secs(30);
-    while servers_of(run.id()).len() < 2 {
-        if run.try_wait().expect("a child").is_some() {
-            assert!(!is_required(), "a server is required");
-            return;
-        }
-        assert!(Instant::now() < until, "no smbd was started");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let servers = servers_of(run.id());
-    let status = Command::new("kill")
-        .args(["-INT", &run.id().to_string()])
-        .status();
-    assert!(status.expect("kill runs").success());
+    kill("-INT", run.id());
     let output = run.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     for pid in servers {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        assert!(!name.starts_with("smbd"), "smbd {pid} was left behind");
+        // One that has ended and that nobody has waited for has no command line any more.
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(!command.contains("smbd"), "smbd {pid} was left behind");
     }
+}
+
+#[test]
+fn a_wrong_password_names_the_identity_and_hides_the_password() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut run = started(folder.path());
+    if servers_in_use(&mut run).is_none() {
+        return;
+    }
+    // The server of that run, used by a second one as any other server at an address.
+    let mut said = String::new();
+    let port = port_of(&servers_of(run.id())).expect("a port that smbd listens on");
+    std::fs::write(
+        folder.path().join("x.ir"),
+        "ir 1\nclient A user=alice\nA echo\n",
+    )
+    .expect("written");
+    let output = command(folder.path(), &["run", "x.ir"])
+        .env_remove("SMB_REPLAY_IDENTITIES")
+        .env(
+            "SMB_REPLAY_SERVER",
+            format!("smb://127.0.0.1:{port}/replay"),
+        )
+        .env("SMB_REPLAY_SOURCE", "external")
+        .env("SMB_REPLAY_USER", "nobody-of-this-name")
+        .env("SMB_REPLAY_PASSWORD", "quite-secret-password")
+        .output()
+        .expect("it runs");
+    said.push_str(&text(&output.stdout));
+    said.push_str(&text(&output.stderr));
+    kill("-INT", run.id());
+    let _ = run.wait();
+    assert!(
+        matches!(output.status.code(), Some(1 | 4)),
+        "{:?}: {said}",
+        output.status
+    );
+    assert!(said.contains("LOGON_FAILURE"), "{said}");
+    assert!(said.contains("nobody-of-this-name"), "{said}");
+    assert!(!said.contains("quite-secret-password"), "{said}");
+}
+
+/// The port that one of these processes listens on.
+fn port_of(pids: &[u32]) -> Option<u16> {
+    let sockets: Vec<String> = pids
+        .iter()
+        .flat_map(|pid| {
+            std::fs::read_dir(format!("/proc/{pid}/fd"))
+                .into_iter()
+                .flatten()
+                .flatten()
+        })
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+        let is_theirs = sockets.contains(&format!("socket:[{inode}]"));
+        let port = local.rsplit(':').next()?;
+        (*state == "0A" && is_theirs).then(|| u16::from_str_radix(port, 16).ok())?
+    })
 }

@@ -210,6 +210,9 @@ impl Engine {
             .clients_connected
             .store(self.ramp.connected().len() as u64, Relaxed);
         progress.lag.store(self.recorder.lag, Relaxed);
+        progress
+            .connections_lost
+            .store(self.recorder.lost.len() as u64, Relaxed);
     }
 
     /// From one phase to the next when it is over.

@@ -22,9 +22,9 @@ pub struct Site {
 /// What decides when a step is due.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Clock {
-    /// The trace's times, multiplied: 1.0 keeps them, 0.5 runs twice as fast. Finite and not negative.
+    /// The trace's times, multiplied: 1.0 keeps them, 0.5 runs twice as fast.
     Paced {
-        /// The factor.
+        /// The factor, finite and not negative; anything else counts as 1.0.
         scale: f64,
     },
     /// As fast as order and dependencies allow.
@@ -89,12 +89,15 @@ pub struct Progress {
     pub steps_done: AtomicU64,
     /// Differences found.
     pub differences: AtomicU64,
-    /// Clients of the trace.
+    /// Clients that are connected before time 0, lanes not counted.
     pub clients_total: AtomicU64,
-    /// Clients that are connected (lanes on another's connection count with it).
+    /// How many of them are connected so far.
     pub clients_connected: AtomicU64,
     /// How late the latest dispatch was, in nanoseconds.
     pub lag: AtomicU64,
+    /// Connections that ended before the run did, wanted or not, as far as they are recorded. A caller that sees it
+    /// grow can ask whether the server is still alive, and [`Stop`] the run if it is not.
+    pub connections_lost: AtomicU64,
 }
 
 /// Ends a run early: what is in flight is abandoned, every client is closed, the verdict is
