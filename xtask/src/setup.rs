@@ -34,6 +34,12 @@ const SMBD: Package = Package {
 };
 const ALL: &[Package] = &[
     SMBD,
+    // Only recommended by the package samba of bookworm, so it is not brought by it.
+    Package {
+        name: "samba-vfs-modules",
+        file: "samba/vfs/acl_xattr.so",
+        what_for: "access control lists and named streams of a private local server",
+    },
     Package {
         name: "libnss-wrapper",
         file: "libnss_wrapper.so",
