@@ -94,6 +94,8 @@ pub(crate) struct Plan {
     pub(crate) needs: Vec<Need>,
     /// Who must look again when something happens to a step, ordered by that step.
     pub(crate) dependents: Vec<(StepId, ClientId)>,
+    /// Some step waits for a break.
+    pub(crate) waits_for_breaks: bool,
     /// Steps whose milestones a `check order` compares, ordered.
     pub(crate) watched: Vec<StepId>,
     pub(crate) verbs: Vec<&'static str>,
@@ -107,6 +109,7 @@ impl Plan {
             lanes,
             needs: Vec::new(),
             dependents: Vec::new(),
+            waits_for_breaks: false,
             watched: watched(&trace),
             verbs: trace
                 .vocabulary()
@@ -171,6 +174,8 @@ impl Plan {
             }
         }
         self.needs.sort_by_key(|need| need.waiter);
+        let for_break = |need: &Need| need.what.milestone == Milestone::Break;
+        self.waits_for_breaks = self.needs.iter().any(for_break);
         let flagged = |needs: &[Need], step: StepId| {
             needs
                 .binary_search_by_key(&step, |need| need.waiter)

@@ -227,3 +227,14 @@ pub struct LostConnection {
     /// Why, as the backend said.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four of them are kept for each client without the event log.
+    #[test]
+    fn records_stay_small() {
+        assert!(size_of::<Record>() <= 64, "{}", size_of::<Record>());
+    }
+}

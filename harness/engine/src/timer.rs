@@ -77,8 +77,8 @@ mod linux {
     use std::os::fd::OwnedFd;
 
     use rustix::time::{
-        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec,
-        clock_gettime, timerfd_create, timerfd_settime,
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_gettime, timerfd_settime,
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
@@ -98,8 +98,7 @@ mod linux {
         pub(super) fn new(clock: RunClock) -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            let now = clock_gettime(ClockId::Monotonic);
-            let now = now.tv_sec as u64 * SECOND + now.tv_nsec as u64;
+            let zero = monotonic(&fd)?.saturating_sub(clock.now());
             #[expect(
                 deprecated,
                 reason = "its successor is unsafe; an OwnedFd is sound with it"
@@ -107,7 +106,7 @@ mod linux {
             let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
             Ok(Self {
                 fd,
-                zero: now.saturating_sub(clock.now()),
+                zero,
                 armed: None,
             })
         }
@@ -133,23 +132,57 @@ mod linux {
         }
 
         fn arm(&mut self, at: u64) -> io::Result<()> {
-            // Zero would disarm it.
-            let absolute = self.zero.saturating_add(at).clamp(1, i64::MAX as u64);
-            let value = Timespec {
-                tv_sec: (absolute / SECOND) as i64,
-                tv_nsec: (absolute % SECOND) as i64,
-            };
-            let none = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            let setting = Itimerspec {
-                it_interval: none,
-                it_value: value,
-            };
-            timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &setting)?;
+            set(self.fd.get_ref(), self.zero.saturating_add(at))?;
             self.armed = Some(at);
             Ok(())
         }
+    }
+
+    /// The time on CLOCK_MONOTONIC in nanoseconds, as the timer itself sees it: how long it still has to a time that
+    /// is known. (Reading the clock with rustix crashes under Valgrind, which hides the vDSO.)
+    fn monotonic(fd: &OwnedFd) -> io::Result<u64> {
+        const FAR: u64 = 1 << 60;
+        set(fd, FAR)?;
+        let left = timerfd_gettime(fd)?.it_value;
+        let left = left.tv_sec as u64 * SECOND + left.tv_nsec as u64;
+        Ok(FAR.saturating_sub(left))
+    }
+
+    /// Sets the timer to an absolute time on CLOCK_MONOTONIC, in nanoseconds.
+    fn set(fd: &OwnedFd, at: u64) -> io::Result<()> {
+        // Zero would disarm it.
+        let at = at.clamp(1, i64::MAX as u64);
+        let time = |at: u64| Timespec {
+            tv_sec: (at / SECOND) as i64,
+            tv_nsec: (at % SECOND) as i64,
+        };
+        let setting = Itimerspec {
+            it_interval: time(0),
+            it_value: time(at),
+        };
+        timerfd_settime(fd, TimerfdTimerFlags::ABSTIME, &setting)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Held loosely: that it is neither early nor waits for something else.
+    #[tokio::test]
+    async fn wakes_at_its_time_and_may_be_set_again() {
+        let clock = RunClock::new();
+        let mut timer = Timer::new(clock);
+        let far = timer.until(Some(u64::MAX));
+        let near = tokio::time::timeout(Duration::from_millis(20), far).await;
+        assert!(near.is_err(), "the far time has not come");
+        for milliseconds in [5, 0, 3] {
+            let due = clock.now() + milliseconds * 1_000_000;
+            let woken = tokio::time::timeout(Duration::from_secs(10), timer.until(Some(due))).await;
+            assert!(woken.is_ok(), "not woken");
+            assert!(clock.now() >= due, "woken early");
+        }
+        timer.until(Some(0)).await;
     }
 }

@@ -167,6 +167,25 @@ fn a_client_that_cannot_connect_before_time_0() {
 }
 
 #[test]
+fn connecting_in_a_step_has_the_bound_of_connecting() {
+    let trace = trace("k: A connect\na: A echo");
+    let run = replay(&trace, &script(&trace, [("k", never())]), &options());
+    assert_eq!(run.differences(), ["k time: OK / no answer within 10s"]);
+    assert_eq!(run.not_run(), ["a: line 7 of its client got no answer"]);
+}
+
+#[test]
+fn a_lost_connection_ends_the_wait_for_a_break_on_it() {
+    let trace = trace("a: A open f\nb: B echo after=a.break\nc: A echo");
+    let run = replay(&trace, &script(&trace, [("c", lost())]), &options());
+    assert_eq!(
+        run.not_run(),
+        ["b: it waits for a.break (line 7), which cannot come any more"]
+    );
+    assert!(run.report.duration < Duration::from_secs(1));
+}
+
+#[test]
 fn a_backend_that_fails_breaks_the_run() {
     let trace = trace("a: A echo\nb: A echo\nc: B echo\nd: B echo");
     let broken = Reply::after(50).end(ReplyEnd::With(Outcome::Broken("out of ideas".to_owned())));
@@ -200,6 +219,19 @@ fn a_step_on_a_handle_that_was_not_opened() {
         Verdict::Failed { kinds },
         "what was not tried did not pass"
     );
+}
+
+#[test]
+fn a_handle_whose_opening_is_refused_late() {
+    let trace = trace("a: A open f -> PENDING\nb: A read f\nc: A2 await a -> ACCESS_DENIED");
+    let interim = Some(Duration::from_micros(10));
+    let reply = Reply {
+        interim,
+        ..Reply::after(500).status(DENIED)
+    };
+    let run = replay(&trace, &script(&trace, [("a", reply)]), &options());
+    assert_eq!(run.differences(), [""; 0]);
+    assert_eq!(run.not_run(), ["b: its handle was not opened in line 7"]);
 }
 
 #[test]
@@ -258,8 +290,8 @@ fn a_run_with_nothing_to_hope_for_ends_at_once() {
     // A2's first step waits for A's first step to connect, which waits for A2: no circle that the trace shows.
     let trace = trace("k: A connect after=x\nx: A2 echo");
     let run = replay(&trace, &Script::default(), &options());
-    assert!(run.report.stuck.is_some());
-    assert_eq!(run.report.duration, Duration::ZERO);
+    let picture = run.report.stuck.as_ref().expect("a picture");
+    assert_eq!((picture.at, picture.waits.len()), (0, 2));
     assert_eq!(
         run.not_run(),
         ["k: the run ended before", "x: the run ended before"]

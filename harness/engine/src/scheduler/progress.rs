@@ -128,6 +128,9 @@ impl Scheduler {
             }
         }
         // Whoever waits for a break on this connection waits in vain.
+        if !self.plan.waits_for_breaks {
+            return;
+        }
         for (index, lane) in self.lanes.iter().enumerate() {
             if lane.state == LaneState::Blocked {
                 self.dirty.push(ClientId(index as u32));
