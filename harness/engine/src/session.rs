@@ -2,7 +2,7 @@
 //!
 //! One task and a one-operation slot stand for each client: `submit` fills the slot and wakes the task, the task runs
 //! [`Session::execute`] and reports. Such a backend can report interim answers and breaks through the [`Events`] that
-//! its [`ClientContext`](crate::ClientContext) brought, but it can neither compound nor share a connection between
+//! its [`ClientContext`] brought, but it can neither compound nor share a connection between
 //! clients; its [`missing`](crate::Backend::missing) must say so.
 
 use std::collections::VecDeque;
