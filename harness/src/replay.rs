@@ -131,7 +131,7 @@ async fn watch(shared: &Shared, options: &RunOptions) -> std::convert::Infallibl
 async fn close(case: CaseSite, keep: bool, troubles: &mut Vec<String>) {
     if !case.root_exists
         && !keep
-        && let Err(error) = site::remove_root(&case).await
+        && let Err(error) = bounded("removing the case's directory", site::remove_root(&case)).await
     {
         troubles.push(format!("removing {}: {error}", case.target.root));
     }

@@ -264,65 +264,147 @@ fn a_signal_ends_a_run_and_its_server() {
     }
 }
 
-#[test]
-fn a_wrong_password_names_the_identity_and_hides_the_password() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let mut run = started(folder.path());
-    if servers_in_use(&mut run).is_none() {
-        return;
-    }
-    // The server of that run, used by a second one as any other server at an address.
-    let mut said = String::new();
-    let port = port_of(&servers_of(run.id())).expect("a port that smbd listens on");
-    std::fs::write(
-        folder.path().join("x.ir"),
-        "ir 1\nclient A user=alice\nA echo\n",
-    )
-    .expect("written");
-    let output = command(folder.path(), &["run", "x.ir"])
-        .env_remove("SMB_REPLAY_IDENTITIES")
-        .env(
-            "SMB_REPLAY_SERVER",
-            format!("smb://127.0.0.1:{port}/replay"),
-        )
-        .env("SMB_REPLAY_SOURCE", "external")
-        .env("SMB_REPLAY_USER", "nobody-of-this-name")
-        .env("SMB_REPLAY_PASSWORD", "quite-secret-password")
-        .output()
-        .expect("it runs");
-    said.push_str(&text(&output.stdout));
-    said.push_str(&text(&output.stderr));
-    kill("-INT", run.id());
-    let _ = run.wait();
-    assert!(
-        matches!(output.status.code(), Some(1 | 4)),
-        "{:?}: {said}",
-        output.status
-    );
-    assert!(said.contains("LOGON_FAILURE"), "{said}");
-    assert!(said.contains("nobody-of-this-name"), "{said}");
-    assert!(!said.contains("quite-secret-password"), "{said}");
+/// A server that the harness neither starts nor stops: an smbd that this test runs by hand.
+struct Foreign {
+    process: Child,
+    port: u16,
+    folder: tempfile::TempDir,
 }
 
-/// The port that one of these processes listens on.
-fn port_of(pids: &[u32]) -> Option<u16> {
-    let sockets: Vec<String> = pids
+impl Foreign {
+    /// `None` where there is no smbd, or where this user may not run one with accounts.
+    fn start() -> Option<Self> {
+        let started = Self::try_start();
+        assert!(started.is_some() || !is_required(), "a server is required");
+        started
+    }
+
+    fn try_start() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a directory");
+        let at = folder.path().to_string_lossy().into_owned();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .ok()?
+            .local_addr()
+            .ok()?
+            .port();
+        let directories: String = [
+            ("private dir", "private"),
+            ("state directory", "state"),
+            ("cache directory", "cache"),
+            ("lock directory", "lock"),
+            ("pid directory", "pid"),
+            ("ncalrpc dir", "ncalrpc"),
+            ("binddns dir", "binddns"),
+        ]
         .iter()
-        .flat_map(|pid| {
-            std::fs::read_dir(format!("/proc/{pid}/fd"))
-                .into_iter()
-                .flatten()
-                .flatten()
+        .map(|(option, name)| {
+            std::fs::create_dir(folder.path().join(name)).expect("created");
+            format!("{option} = {at}/{name}\n")
         })
-        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
-        .map(|target| target.to_string_lossy().into_owned())
         .collect();
-    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        let is_theirs = sockets.contains(&format!("socket:[{inode}]"));
-        let port = local.rsplit(':').next()?;
-        (*state == "0A" && is_theirs).then(|| u16::from_str_radix(port, 16).ok())?
-    })
+        std::fs::create_dir_all(folder.path().join("share/below")).expect("created");
+        let config = format!(
+            "[global]\n{directories}smb ports = {port}\ninterfaces = lo\n\
+             bind interfaces only = yes\ndisable netbios = yes\nlog file = {at}/log\n\
+             passdb backend = tdbsam:{at}/passdb.tdb\n[data]\npath = {at}/share\nread only = no\n"
+        );
+        let path = folder.path().join("smb.conf");
+        std::fs::write(&path, config).expect("written");
+        let mut password = Command::new("smbpasswd")
+            .args(["-c", &path.to_string_lossy(), "-a", "-s", "root"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let mut input = password.stdin.take().expect("piped");
+        std::io::Write::write_all(&mut input, b"right\nright\n").ok()?;
+        drop(input);
+        if !password.wait().ok()?.success() {
+            return None;
+        }
+        let process = Command::new("smbd")
+            .args(["--foreground", "--configfile", &path.to_string_lossy()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let server = Self {
+            process,
+            port,
+            folder,
+        };
+        let until = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "smbd does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(server)
+    }
+
+    /// Runs a trace on it, in the folder `below`.
+    fn run(&self, trace: &str, password: &str) -> Output {
+        std::fs::write(self.folder.path().join("x.ir"), trace).expect("written");
+        command(self.folder.path(), &["run", "x.ir"])
+            .env_remove("SMB_REPLAY_IDENTITIES")
+            .env(
+                "SMB_REPLAY_SERVER",
+                format!("smb://127.0.0.1:{}/data/below", self.port),
+            )
+            .env("SMB_REPLAY_SOURCE", "external")
+            .env("SMB_REPLAY_USER", "root")
+            .env("SMB_REPLAY_PASSWORD", password)
+            .output()
+            .expect("it runs")
+    }
+
+    /// What is in the folder `below`.
+    fn below(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("share/below"))
+            .expect("a directory")
+            .count()
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        // smbd passes it on to those that it forked.
+        kill("-TERM", self.process.id());
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_foreign_server_is_left_as_it_was() {
+    let Some(server) = Foreign::start() else {
+        return;
+    };
+    let many: String = (0..300)
+        .map(|name| format!("given file \"many/{name}\"\n"))
+        .collect();
+    let trace = format!(
+        "ir 1\nclient A user=alice\n{many}given file \"d/e/f\" size=5 fill=1 attributes=readonly\n\
+         A create f \"d/e/f\" access=r -> OK size=5\nA close f\n\
+         A create d \"new\" options=directory disposition=create -> OK\n"
+    );
+    let output = server.run(&trace, "right");
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert_eq!(server.below(), 0, "{shown}");
+}
+
+#[test]
+fn a_wrong_password_names_the_account_and_hides_the_password() {
+    let Some(server) = Foreign::start() else {
+        return;
+    };
+    let output = server.run("ir 1\nclient A user=alice\nA echo\n", "quite-secret");
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(
+        shown.contains("LOGON_FAILURE") && shown.contains("the account root"),
+        "{shown}"
+    );
+    assert!(!shown.contains("quite-secret"), "{shown}");
 }
