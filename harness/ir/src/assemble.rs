@@ -6,6 +6,7 @@
 
 mod arguments;
 mod checks;
+mod draft;
 mod handles;
 mod order;
 mod steps;
@@ -21,6 +22,7 @@ use crate::store::{Interner, Store, Symbol};
 use crate::vocabulary::{ArgSpec, Vocabulary};
 
 use arguments::VerbIndex;
+use draft::Draft;
 use handles::Handle;
 use order::Reference;
 
@@ -50,7 +52,9 @@ pub(crate) struct Assembler {
     edges: Vec<(StepId, StepId, Place)>,
     /// Status names that were looked up.
     statuses: FxHashMap<Box<str>, u32>,
-    scratch: arguments::Scratch,
+    draft: Draft,
+    /// A buffer for a part of a step.
+    block: Vec<u8>,
 }
 
 /// What is known of a client while its steps come in.
@@ -81,7 +85,8 @@ impl Assembler {
             references: Vec::new(),
             edges: Vec::new(),
             statuses: FxHashMap::default(),
-            scratch: arguments::Scratch::default(),
+            draft: Draft::default(),
+            block: Vec::new(),
         }
     }
 

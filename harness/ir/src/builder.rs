@@ -4,8 +4,6 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use crate::answer::{OwnedValue, status_text};
 use crate::assemble::Assembler;
 use crate::error::{LoadErrors, Span};
@@ -244,7 +242,16 @@ impl TraceBuilder {
         let after: Vec<String> = spec.after.iter().map(after).collect();
         let raw = raw_step(spec, &statuses, &after);
         self.item(
-            |assembler, item| assembler.step(item, &raw),
+            |assembler, item| {
+                assembler.begin_step(item, raw.verb);
+                for (name, value) in &spec.args {
+                    assembler.arg(&raw_arg(name, value));
+                }
+                for (name, value) in &spec.expect.fields {
+                    assembler.field(&raw_arg(name, value));
+                }
+                assembler.finish_step(&raw);
+            },
             || spec.to_text(),
         )
     }
@@ -305,18 +312,19 @@ fn declaration<'s>(name: &'s str, on: Option<&'s str>, args: &'s [Named]) -> Raw
         whole: Span::default(),
         name: unplaced(name),
         on: on.map(unplaced),
-        args: raw_args(args),
+        args: args
+            .iter()
+            .map(|(name, value)| raw_arg(name, value))
+            .collect(),
     }
 }
 
-fn raw_args<'s, A: smallvec::Array<Item = RawArg<'s>>>(args: &'s [Named]) -> SmallVec<A> {
-    args.iter()
-        .map(|(name, value)| RawArg {
-            name: Some(Str::plain(name)),
-            value: RawValue::Owned(value),
-            span: Span::default(),
-        })
-        .collect()
+fn raw_arg<'s>(name: &'s str, value: &'s OwnedValue) -> RawArg<'s> {
+    RawArg {
+        name: Some(Str::plain(name)),
+        value: RawValue::Owned(value),
+        span: Span::default(),
+    }
 }
 
 fn raw_step<'s>(spec: &'s StepSpec, statuses: &'s [String], after: &'s [String]) -> RawStep<'s> {
@@ -329,7 +337,6 @@ fn raw_step<'s>(spec: &'s StepSpec, statuses: &'s [String], after: &'s [String])
         client: Some(unplaced(&spec.client)),
         compounded: spec.compounded.then(Span::default),
         verb: Some(unplaced(&spec.verb)),
-        args: raw_args(&spec.args),
         after: words(after),
         within: spec.within.map(|within| At::new(within, Span::default())),
         statuses: match &spec.expect.status {
@@ -337,7 +344,6 @@ fn raw_step<'s>(spec: &'s StepSpec, statuses: &'s [String], after: &'s [String])
             ExpectStatus::Unknown => std::iter::once(unplaced("?")).collect(),
             ExpectStatus::Ok | ExpectStatus::OneOf(_) => words(statuses),
         },
-        fields: raw_args(&spec.expect.fields),
         ..RawStep::default()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `scan` reads JSON and knows where each part stands, `parse` hands lines to the assembler, `write` writes a trace.
 
+mod keys;
 mod parse;
 mod scan;
 mod write;

@@ -227,12 +227,14 @@ fn from_owned<'s>(kind: &'static ArgKind, value: &'s OwnedValue) -> Result<Parse
 
 /// The items of an array that the scanner has read.
 fn items(array: &str) -> Vec<RawValue<'_>> {
+    let mut scanner = Scanner::new(array);
     let mut items = Vec::new();
-    let read = Scanner::new(array).array(|scanner| {
-        items.push(scanner.value()?);
-        Ok(())
-    });
-    debug_assert!(read.is_ok(), "the scanner has read it before");
+    // The scanner has read it before, so it has no mistakes.
+    let mut more = scanner.begin_array().unwrap_or(false);
+    while more {
+        items.extend(scanner.value());
+        more = scanner.next_item().unwrap_or(false);
+    }
     items
 }
 

@@ -111,7 +111,7 @@ pub(crate) enum RawTime {
     Later(u64),
 }
 
-/// A step.
+/// A step without its arguments and expected fields, which go to the assembler one by one.
 #[derive(Debug, Default)]
 pub(crate) struct RawStep<'s> {
     pub(crate) whole: Span,
@@ -120,13 +120,11 @@ pub(crate) struct RawStep<'s> {
     pub(crate) client: Option<At<Str<'s>>>,
     pub(crate) compounded: Option<Span>,
     pub(crate) verb: Option<At<Str<'s>>>,
-    pub(crate) args: SmallVec<[RawArg<'s>; 8]>,
     /// `LABEL[.milestone]`, not yet taken apart.
     pub(crate) after: SmallVec<[At<Str<'s>>; 2]>,
     pub(crate) within: Option<At<u64>>,
     /// Statuses, `*` or `?`; empty means the vocabulary's `ok`.
     pub(crate) statuses: SmallVec<[At<Str<'s>>; 2]>,
-    pub(crate) fields: SmallVec<[RawArg<'s>; 4]>,
 }
 
 /// A `client` or `given` line.

@@ -1,7 +1,6 @@
-//! Which argument of a table a raw one is, and room for the values of one step.
+//! Which argument of a table a raw one is.
 
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use super::Assembler;
 use crate::error::{Problem, Span};
@@ -10,6 +9,7 @@ use crate::raw::{RawArg, RawValue};
 use crate::vocabulary::{ArgKind, ArgSpec, VerbSpec, Vocabulary};
 
 /// The verbs by name.
+#[derive(Debug)]
 pub(super) struct VerbIndex {
     by_name: FxHashMap<&'static str, u16>,
     /// The verb of the last look-up: in a recording the next step often has the same.
@@ -40,55 +40,6 @@ impl VerbIndex {
             self.last = *self.by_name.get(name)?;
         }
         Some((self.last, &vocabulary.verbs[self.last as usize]))
-    }
-}
-
-/// Buffers that are used again for every step.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    /// The arguments or fields of a step: of each its index and its value.
-    pub(super) values: Vec<u8>,
-    /// Index of each, and where it begins in `values`.
-    parts: SmallVec<[(u8, u32); 16]>,
-    /// Another part of a step.
-    pub(super) block: Vec<u8>,
-}
-
-impl Scratch {
-    pub(super) fn clear(&mut self) {
-        self.values.clear();
-        self.parts.clear();
-    }
-
-    /// Begins the argument or field of this index; its value follows in `values`.
-    pub(super) fn begin(&mut self, index: u8) {
-        self.parts.push((index, self.values.len() as u32));
-        self.values.push(index);
-    }
-
-    pub(super) fn has(&self, index: u8) -> bool {
-        self.parts.iter().any(|&(known, _)| known == index)
-    }
-
-    /// All of them, in the order of their table.
-    pub(super) fn sorted(&mut self) -> &[u8] {
-        if !self.parts.is_sorted_by_key(|&(index, _)| index) {
-            let length = self.values.len() as u32;
-            let ends = self
-                .parts
-                .iter()
-                .skip(1)
-                .map(|&(_, start)| start)
-                .chain([length]);
-            let mut parts: Vec<_> = self.parts.iter().copied().zip(ends).collect();
-            parts.sort_unstable_by_key(|&((index, _), _)| index);
-            let mut sorted = Vec::with_capacity(self.values.len());
-            for ((_, start), end) in parts {
-                sorted.extend_from_slice(&self.values[start as usize..end as usize]);
-            }
-            self.values = sorted;
-        }
-        &self.values
     }
 }
 

@@ -3,6 +3,8 @@
 //! A handle belongs to a connection: a client and all that are `on` it share its names. File order decides, whatever
 //! order the lanes take at run time.
 
+use smallvec::SmallVec;
+
 use super::Assembler;
 use crate::error::{Problem, Span};
 use crate::model::{ClientId, StepId};
@@ -31,48 +33,62 @@ enum State {
     Doubtful,
 }
 
-/// A handle that a step names.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Use {
-    pub(super) connection: ClientId,
-    pub(super) name: Symbol,
-    pub(super) line: u32,
-    pub(super) span: Span,
+/// The handles that a step names, by what it does to them, each with its place.
+#[derive(Debug, Default)]
+pub(super) struct Handles {
+    pub(super) opened: Option<(Symbol, Span)>,
+    /// In the order of the line, those that end included.
+    pub(super) used: SmallVec<[(Symbol, Span); 2]>,
+    pub(super) ended: Option<(Symbol, Span)>,
 }
 
 impl Assembler {
-    pub(super) fn open_handle(&mut self, at: Use, step: StepId, can_open: bool) {
-        let key = (at.connection, at.name);
-        let known = self.handles.get(&key).copied();
+    /// Follows the handles of the step that is being read. Returns the step that opened the first one that it uses, plus
+    /// one, as a record keeps it; 0 without one.
+    pub(super) fn follow_handles(&mut self, connection: ClientId, can_succeed: bool) -> u32 {
+        let handles = std::mem::take(&mut self.draft.handles);
+        let mut opened_by = 0;
+        for (index, &(name, span)) in handles.used.iter().enumerate() {
+            match self.use_handle(connection, name, span) {
+                Some(step) if index == 0 => opened_by = step.0 + 1,
+                _ => {}
+            }
+        }
+        if let Some((name, _)) = handles.ended.filter(|_| can_succeed) {
+            self.end_handle(connection, name);
+        }
+        if let Some((name, span)) = handles.opened {
+            self.open_handle(connection, name, span, can_succeed);
+        }
+        opened_by
+    }
+
+    fn open_handle(&mut self, connection: ClientId, name: Symbol, span: Span, can_open: bool) {
+        let line = self.draft.line;
+        let opened_by = StepId(self.store.records.len() as u32);
+        let key = (connection, name);
         if !can_open {
-            let state = State::Never { line: at.line };
-            self.handles.entry(key).or_insert(Handle {
-                opened_by: step,
-                state,
-            });
+            let state = State::Never { line };
+            self.handles
+                .entry(key)
+                .or_insert(Handle { opened_by, state });
             return;
         }
+        let state = State::Open { line };
+        let before = self.handles.insert(key, Handle { opened_by, state });
         if let Some(Handle {
-            state: State::Open { line },
+            state: State::Open { line: since },
             ..
-        }) = known
+        }) = before
         {
-            let name = self.store.symbols.get(at.name).to_owned();
-            self.error(at.line, at.span, || Problem::StillOpen { name, line });
+            let name = self.store.symbols.get(name).to_owned();
+            self.error(line, span, || Problem::StillOpen { name, line: since });
         }
-        let state = State::Open { line: at.line };
-        self.handles.insert(
-            key,
-            Handle {
-                opened_by: step,
-                state,
-            },
-        );
     }
 
     /// The step that opened the handle; `None` after an error.
-    pub(super) fn use_handle(&mut self, at: Use) -> Option<StepId> {
-        let known = self.handles.get(&(at.connection, at.name)).copied();
+    fn use_handle(&mut self, connection: ClientId, name: Symbol, span: Span) -> Option<StepId> {
+        let known = self.handles.get(&(connection, name)).copied();
         if let Some(Handle {
             opened_by,
             state: State::Open { .. },
@@ -80,28 +96,36 @@ impl Assembler {
         {
             return Some(opened_by);
         }
-        let name = self.store.symbols.get(at.name).to_owned();
+        let line = self.draft.line;
+        let text = self.store.symbols.get(name).to_owned();
         match known.map(|handle| handle.state) {
             Some(State::Doubtful | State::Open { .. }) => {}
             None => {
-                self.error(at.line, at.span, || Problem::NotOpened(name));
+                self.error(line, span, || Problem::NotOpened(text));
                 // One misspelt name is one error.
-                self.doubt_handle(at.connection, at.name);
+                self.doubt_handle(connection, name);
             }
-            Some(State::Closed { line }) => {
-                self.error(at.line, at.span, || Problem::Closed { name, line });
+            Some(State::Closed { line: closed }) => {
+                self.error(line, span, || Problem::Closed {
+                    name: text,
+                    line: closed,
+                });
             }
-            Some(State::Never { line }) => {
-                self.error(at.line, at.span, || Problem::NeverOpens { name, line });
+            Some(State::Never { line: refused }) => {
+                self.error(line, span, || Problem::NeverOpens {
+                    name: text,
+                    line: refused,
+                });
             }
         }
         None
     }
 
-    pub(super) fn end_handle(&mut self, at: Use) {
-        if let Some(handle) = self.handles.get_mut(&(at.connection, at.name)) {
+    fn end_handle(&mut self, connection: ClientId, name: Symbol) {
+        let line = self.draft.line;
+        if let Some(handle) = self.handles.get_mut(&(connection, name)) {
             if matches!(handle.state, State::Open { .. }) {
-                handle.state = State::Closed { line: at.line };
+                handle.state = State::Closed { line };
             }
         }
     }

@@ -1,109 +1,110 @@
-//! One step: its words, values, time, expectation and handles.
-
-use std::borrow::Cow;
+//! The rest of a step: its client, time, label, dependencies and statuses; then all of it goes into the store.
 
 use super::Assembler;
-use super::handles::Use;
 use super::order::{Reference, ReferenceKind};
 use crate::error::{Place, Problem, Span};
 use crate::model::{ClientId, Milestone, Mode, StepId};
-use crate::name::{excerpt, is_name, is_plain_name, nearest, parse_int};
-use crate::parsed::{Parsed, parse};
-use crate::raw::{At, RawArg, RawStep, RawTime, RawValue, Str};
+use crate::name::{excerpt, is_plain_name, nearest, parse_int};
+use crate::raw::{At, RawStep, RawTime, Str};
 use crate::store::{Flags, NO_VERB, Record, Writer};
 use crate::time::format_duration;
-use crate::vocabulary::{ArgKind, DATA_FIELDS, FieldSpec, Role, VerbSpec, core_field};
-
-/// What a step expects, as far as the other checks need it.
-#[derive(Debug, Clone, Copy)]
-struct Expected {
-    /// It may end with a success, now or after an interim answer.
-    can_succeed: bool,
-}
-
-/// The handles that a step names, by what it does to them.
-#[derive(Debug, Default)]
-struct Handles {
-    opened: Option<Use>,
-    used: Option<Use>,
-    /// Further ones; hardly a verb has two.
-    more: Vec<Use>,
-    ended: Option<Use>,
-}
+use crate::vocabulary::{Role, VerbSpec};
 
 impl Assembler {
-    pub(crate) fn step(&mut self, line: u32, raw: &RawStep<'_>) {
-        let id = StepId(self.store.records.len() as u32);
-        let Ok(parts) = u32::try_from(self.store.arena.len()) else {
-            return self.too_large(line);
-        };
+    /// Ends the step that [`Assembler::begin_step`] began.
+    pub(crate) fn finish_step(&mut self, raw: &RawStep<'_>) {
+        let line = self.draft.line;
+        if raw.verb.is_none() {
+            self.error(line, raw.whole, || Problem::Expected {
+                expected: "a verb".into(),
+                found: "nothing".into(),
+            });
+        }
         let client = self.step_client(line, raw);
-        let mut record = Record {
-            at: 0,
+        let verb = self.draft.verb;
+        let Some(mut record) = self.record(line, client) else {
+            return;
+        };
+        if raw.compounded.is_some() {
+            record.flags.set(Flags::COMPOUNDED);
+        }
+        record.at = self.step_time(line, raw, client, verb.map(|(_, verb)| verb));
+        match verb {
+            Some((index, verb)) => {
+                record.verb = index;
+                let written = self.write_step(line, raw, verb, &mut record);
+                if written.is_none() || self.draft.too_large {
+                    self.too_large(line);
+                }
+            }
+            None => self.write_doubtful(line, raw, &mut record),
+        }
+        self.push(record);
+    }
+
+    /// Ends a step whose line is broken, which is already reported: what it may have opened and its label count as
+    /// known.
+    pub(crate) fn damaged_step(&mut self, raw: &RawStep<'_>) {
+        let line = self.draft.line;
+        let client = raw.client.as_ref().map(|client| client.value.get());
+        let Some(&client) = client.and_then(|client| self.client_ids.get(&*client)) else {
+            return;
+        };
+        let Some(mut record) = self.record(line, client) else {
+            return;
+        };
+        let handles = &self.draft.handles;
+        let named = handles
+            .opened
+            .iter()
+            .chain(&handles.used)
+            .map(|&(name, _)| name);
+        self.draft.doubtful.extend(named);
+        self.write_doubtful(line, raw, &mut record);
+        self.push(record);
+    }
+
+    fn record(&mut self, line: u32, client: ClientId) -> Option<Record> {
+        let Ok(parts) = u32::try_from(self.store.arena.len()) else {
+            self.too_large(line);
+            return None;
+        };
+        Some(Record {
+            at: self.lanes.get(client.0 as usize).map_or(0, |lane| lane.due),
             parts,
             client: client.0,
             line,
             opened_by: 0,
             verb: NO_VERB,
             flags: Flags::default(),
-        };
-        if raw.compounded.is_some() {
-            record.flags.set(Flags::COMPOUNDED);
-        }
-        let verb = self.step_verb(line, raw);
-        record.at = self.step_time(line, raw, client, verb.map(|(_, verb)| verb));
-        match verb {
-            Some((index, verb)) => {
-                record.verb = index;
-                if self.write_step(line, raw, id, verb, &mut record).is_none() {
-                    self.too_large(line);
-                }
-            }
-            None => {
-                self.doubt_all(raw, client);
-                self.scratch.block.clear();
-                self.store.arena.block(&[]);
-                self.label(line, raw, id, &mut record);
-            }
-        }
+        })
+    }
+
+    fn push(&mut self, record: Record) {
+        let id = self.next_step();
         self.store.records.push(record);
-        if let Some(lane) = self.lanes.get_mut(client.0 as usize) {
+        if let Some(lane) = self.lanes.get_mut(record.client as usize) {
             lane.last = Some(id);
             lane.due = record.at;
         }
     }
 
-    /// A step whose line is broken, which is already reported: what it may have opened and its label count as known.
-    pub(crate) fn damaged_step(&mut self, line: u32, raw: &RawStep<'_>) {
-        let (Some(client), Ok(parts)) = (&raw.client, u32::try_from(self.store.arena.len())) else {
-            return;
-        };
-        let Some(&client) = self.client_ids.get(&*client.value.get()) else {
-            return;
-        };
-        let id = StepId(self.store.records.len() as u32);
-        let at = self.lanes[client.0 as usize].due;
-        let flags = Flags::default();
-        let mut record = Record {
-            at,
-            parts,
-            client: client.0,
-            line,
-            opened_by: 0,
-            verb: NO_VERB,
-            flags,
-        };
-        self.doubt_all(raw, client);
-        self.store.arena.block(&[]);
-        self.label(line, raw, id, &mut record);
-        self.store.records.push(record);
-        self.lanes[client.0 as usize].last = Some(id);
+    fn next_step(&self) -> StepId {
+        StepId(self.store.records.len() as u32)
+    }
+
+    /// The client whose connection it uses.
+    fn connection(&self, client: u32) -> ClientId {
+        let on = self
+            .clients
+            .get(client as usize)
+            .and_then(|client| client.on);
+        on.unwrap_or(ClientId(client))
     }
 
     fn too_large(&mut self, line: u32) {
-        let limit = u64::from(u32::MAX);
         self.error(line, Span::default(), || Problem::TooLarge {
-            limit,
+            limit: u64::from(u32::MAX),
             unit: "bytes of steps",
         });
     }
@@ -121,27 +122,6 @@ impl Assembler {
                 ClientId(0)
             }
         }
-    }
-
-    fn step_verb(&mut self, line: u32, raw: &RawStep<'_>) -> Option<(u16, &'static VerbSpec)> {
-        let Some(name) = &raw.verb else {
-            self.error(line, raw.whole, || Problem::Expected {
-                expected: "a verb".into(),
-                found: "nothing".into(),
-            });
-            return None;
-        };
-        let (name, span) = (name.value.get(), name.span);
-        let found = self.verbs.find(self.vocabulary, &name);
-        if found.is_none() {
-            let verbs = self.vocabulary.verbs;
-            self.error(line, span, || Problem::Unknown {
-                what: "verb",
-                name: excerpt(&name),
-                like: nearest(&name, verbs.iter().map(|verb| verb.name)),
-            });
-        }
-        found
     }
 
     /// The time of the step, checked against its client's previous one.
@@ -220,21 +200,23 @@ impl Assembler {
         &mut self,
         line: u32,
         raw: &RawStep<'_>,
-        id: StepId,
         verb: &'static VerbSpec,
         record: &mut Record,
     ) -> Option<()> {
-        let client = ClientId(record.client);
-        let handles = self.write_args(line, raw, id, verb, client)?;
-        self.label(line, raw, id, record);
+        self.missing(line, verb.name, verb.args, self.draft.seen, raw.whole);
+        self.store.arena.block(self.draft.args.sorted());
+        self.references.extend(self.draft.references.drain(..));
+        self.label(line, raw, record);
         if let Some(within) = &raw.within {
             record.flags.set(Flags::WITHIN);
             self.store.arena.varint(within.value);
         }
-        self.write_after(line, raw, id, record)?;
-        let expected = self.write_statuses(line, raw, record);
-        self.write_fields(line, raw, verb)?;
-
+        if !raw.after.is_empty() {
+            self.write_after(line, raw, record)?;
+        }
+        let can_succeed = self.write_statuses(line, raw, record);
+        let fields = self.draft.fields.sorted();
+        self.store.arena.extend_from_slice(fields);
         if self.mode != Some(Mode::Breaks)
             && matches!(verb.role, Role::AwaitBreak | Role::NoBreak | Role::OnBreak)
         {
@@ -242,124 +224,22 @@ impl Assembler {
             let what = format!("`{}`", verb.name);
             self.error(line, span, || Problem::NeedsBreaks { what });
         }
-        for used in handles.more {
-            self.use_handle(used);
-        }
-        if let Some(opener) = handles.used.and_then(|used| self.use_handle(used)) {
-            record.opened_by = opener.0 + 1;
-        }
-        if let Some(ended) = handles.ended.filter(|_| expected.can_succeed) {
-            self.end_handle(ended);
-        }
-        if let Some(opened) = handles.opened {
-            self.open_handle(opened, id, expected.can_succeed);
-        }
+        let connection = self.connection(record.client);
+        record.opened_by = self.follow_handles(connection, can_succeed);
         Some(())
     }
 
-    fn write_args(
-        &mut self,
-        line: u32,
-        raw: &RawStep<'_>,
-        id: StepId,
-        verb: &'static VerbSpec,
-        client: ClientId,
-    ) -> Option<Handles> {
-        let connection = self
-            .clients
-            .get(client.0 as usize)
-            .and_then(|client| client.on)
-            .unwrap_or(client);
-        let mut handles = Handles::default();
-        let mut seen = 0;
-        self.scratch.clear();
-        for arg in &raw.args {
-            // Arguments mostly come in the order of the table.
-            let next = (u64::BITS - u64::leading_zeros(seen)) as usize;
-            let in_order =
-                |name: Str<'_>| verb.args.get(next).is_some_and(|spec| name.is(spec.name));
-            let index = if arg.name.is_some_and(in_order) {
-                next
-            } else {
-                match self.argument(line, verb.name, verb.args, arg, seen) {
-                    Some(index) => index,
-                    None => continue,
-                }
-            };
-            seen |= 1 << index;
-            let spec = &verb.args[index];
-            let span = arg.span;
-            if let (ArgKind::Int, RawValue::Int(value)) = (&spec.kind, arg.value) {
-                // Most of a recording.
-                self.scratch.begin(index as u8);
-                self.scratch.values.varint(value);
-                continue;
-            }
-            let value = match parse(&spec.kind, arg.value_for(&spec.kind)) {
-                Ok(Parsed::Absent) => continue,
-                Ok(value) => value,
-                Err(misfit) => {
-                    self.error(line, span, || misfit.problem(spec.name));
-                    continue;
-                }
-            };
-            self.scratch.begin(index as u8);
-            match &value {
-                Parsed::Bare(text) => {
-                    let name = self.interner.intern(&mut self.store.symbols, text)?;
-                    self.scratch.values.varint(name.0.into());
-                    let named = Use {
-                        connection,
-                        name,
-                        line,
-                        span,
-                    };
-                    self.note_name(&spec.kind, named, id, verb, &mut handles);
-                }
-                value => self.encode(value)?,
-            }
+    /// Writes a step that is refused, and notes the handles that it may have opened.
+    fn write_doubtful(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) {
+        let connection = self.connection(record.client);
+        for name in std::mem::take(&mut self.draft.doubtful) {
+            self.doubt_handle(connection, name);
         }
-        self.missing(line, verb.name, verb.args, seen, raw.whole);
-        self.store.arena.block(self.scratch.sorted());
-        Some(handles)
+        self.store.arena.block(&[]);
+        self.label(line, raw, record);
     }
 
-    /// Remembers a handle or label that an argument names.
-    fn note_name(
-        &mut self,
-        kind: &ArgKind,
-        named: Use,
-        id: StepId,
-        verb: &'static VerbSpec,
-        handles: &mut Handles,
-    ) {
-        match kind {
-            ArgKind::NewHandle => handles.opened = Some(named),
-            ArgKind::Handle | ArgKind::EndHandle => {
-                if matches!(kind, ArgKind::EndHandle) {
-                    handles.ended = Some(named);
-                }
-                if let Some(first) = handles.used.replace(named) {
-                    handles.more.push(first);
-                }
-            }
-            ArgKind::Label => self.references.push(Reference {
-                from: id,
-                label: named.name,
-                kind: match verb.role {
-                    Role::Await => ReferenceKind::Awaited,
-                    _ => ReferenceKind::Named,
-                },
-                place: Place {
-                    line: named.line,
-                    span: named.span,
-                },
-            }),
-            _ => {}
-        }
-    }
-
-    fn label(&mut self, line: u32, raw: &RawStep<'_>, id: StepId, record: &mut Record) {
+    fn label(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) {
         let Some(At { value, span }) = raw.label else {
             return;
         };
@@ -384,22 +264,13 @@ impl Assembler {
             });
             return;
         }
-        self.labels.insert(symbol, id);
+        self.labels.insert(symbol, self.next_step());
         record.flags.set(Flags::LABEL);
         self.store.arena.varint(symbol.0.into());
     }
 
-    fn write_after(
-        &mut self,
-        line: u32,
-        raw: &RawStep<'_>,
-        id: StepId,
-        record: &mut Record,
-    ) -> Option<()> {
-        if raw.after.is_empty() {
-            return Some(());
-        }
-        let mut block = std::mem::take(&mut self.scratch.block);
+    fn write_after(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) -> Option<()> {
+        let mut block = std::mem::take(&mut self.block);
         block.clear();
         for after in &raw.after {
             let place = Place {
@@ -414,7 +285,7 @@ impl Assembler {
             block.dependency(label, milestone);
             let kind = ReferenceKind::After(milestone);
             self.references.push(Reference {
-                from: id,
+                from: self.next_step(),
                 label,
                 kind,
                 place,
@@ -422,7 +293,7 @@ impl Assembler {
         }
         record.flags.set(Flags::AFTER);
         self.store.arena.block(&block);
-        self.scratch.block = block;
+        self.block = block;
         Some(())
     }
 
@@ -459,30 +330,24 @@ impl Assembler {
         Some((label, milestone))
     }
 
-    fn write_statuses(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) -> Expected {
-        let always = Expected { can_succeed: true };
+    /// True when the step may end with a success, now or after an interim answer.
+    fn write_statuses(&mut self, line: u32, raw: &RawStep<'_>, record: &mut Record) -> bool {
+        if raw.statuses.is_empty() {
+            return true;
+        }
         for (word, flag) in [("*", Flags::ANYTHING), ("?", Flags::UNKNOWN)] {
-            let Some(at) = raw
-                .statuses
-                .iter()
-                .find(|status| status.value.get() == word)
-            else {
+            let Some(at) = raw.statuses.iter().find(|status| status.value.is(word)) else {
                 continue;
             };
-            if raw.statuses.len() > 1 || !raw.fields.is_empty() {
+            if raw.statuses.len() > 1 || !self.draft.fields.is_empty() {
                 let word = if word == "*" { "*" } else { "?" };
                 self.error(line, at.span, || Problem::NotAlone(word));
             }
             record.flags.set(flag);
-            return always;
+            return true;
         }
         let (ok, pending) = (self.vocabulary.ok, self.vocabulary.pending);
-        if raw.statuses.is_empty()
-            || (raw.statuses.len() == 1 && raw.statuses[0].value.get() == "OK")
-        {
-            return always;
-        }
-        let mut block = std::mem::take(&mut self.scratch.block);
+        let mut block = std::mem::take(&mut self.block);
         block.clear();
         let mut statuses = Vec::with_capacity(raw.statuses.len());
         for status in &raw.statuses {
@@ -504,11 +369,9 @@ impl Assembler {
             record.flags.set(Flags::STATUSES);
             self.store.arena.block(&block);
         }
-        self.scratch.block = block;
+        self.block = block;
         let hopeful = |&status: &u32| status == ok || status == pending;
-        Expected {
-            can_succeed: statuses.is_empty() || statuses.iter().any(hopeful),
-        }
+        statuses.is_empty() || statuses.iter().any(hopeful)
     }
 
     fn status(&mut self, line: u32, status: &At<Str<'_>>) -> Option<u32> {
@@ -536,96 +399,5 @@ impl Assembler {
             }
         }
         number
-    }
-
-    fn write_fields(
-        &mut self,
-        line: u32,
-        raw: &RawStep<'_>,
-        verb: &'static VerbSpec,
-    ) -> Option<()> {
-        if raw.fields.is_empty() {
-            return Some(());
-        }
-        self.scratch.clear();
-        for field in &raw.fields {
-            let Some((index, spec)) = self.field(line, verb, field) else {
-                continue;
-            };
-            if self.scratch.has(index) {
-                let name = spec.name.to_owned();
-                self.error(line, field.span, || Problem::Twice {
-                    what: "field",
-                    name,
-                });
-                continue;
-            }
-            let value = match parse(&spec.kind, field.value) {
-                Ok(Parsed::Absent) => continue,
-                Ok(value) => value,
-                Err(misfit) => {
-                    self.error(line, field.span, || misfit.problem(spec.name));
-                    continue;
-                }
-            };
-            self.scratch.begin(index);
-            self.encode(&value)?;
-        }
-        self.store.arena.extend_from_slice(self.scratch.sorted());
-        Some(())
-    }
-
-    fn encode(&mut self, value: &Parsed<'_>) -> Option<()> {
-        let Self {
-            interner,
-            store,
-            scratch,
-            ..
-        } = self;
-        value.encode(interner, &mut store.symbols, &mut scratch.values)
-    }
-
-    fn field(
-        &mut self,
-        line: u32,
-        verb: &'static VerbSpec,
-        field: &RawArg<'_>,
-    ) -> Option<(u8, &'static FieldSpec)> {
-        let name = field.name.map(Str::get).unwrap_or_default();
-        let name = &*name;
-        let found = verb.field_index(name);
-        if found.is_none() {
-            self.error(line, field.span, || {
-                let own = verb.answer.iter().map(|field| field.name);
-                let core = DATA_FIELDS.iter().map(|field| field.name);
-                let core = core.filter(|name| core_field(verb, name).is_some());
-                Problem::UnknownIn {
-                    owner: verb.name.to_owned(),
-                    what: "answer field",
-                    name: excerpt(name),
-                    like: nearest(name, own.chain(core)),
-                }
-            });
-        }
-        found
-    }
-
-    /// Takes every name in a line with an unknown verb as a handle that it may have opened.
-    fn doubt_all(&mut self, raw: &RawStep<'_>, client: ClientId) {
-        let connection = self
-            .clients
-            .get(client.0 as usize)
-            .and_then(|client| client.on)
-            .unwrap_or(client);
-        let names = raw.args.iter().filter_map(|arg| match &arg.value {
-            RawValue::Token(token) => Some(Cow::Borrowed(*token)),
-            RawValue::Text(text) => Some(text.get()),
-            _ => None,
-        });
-        for name in names.filter(|name| is_name(name)) {
-            if let Some(symbol) = self.interner.intern(&mut self.store.symbols, &name) {
-                self.doubt_handle(connection, symbol);
-            }
-        }
     }
 }

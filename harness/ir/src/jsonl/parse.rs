@@ -1,7 +1,12 @@
 //! Lines of JSON to the assembler.
+//!
+//! Steps are read in one pass: nearly every line has its keys in the order in which they are written, and `do` before
+//! `with`, so that arguments go to the assembler as they come. What comes too early, and what belongs to other lines, is
+//! read over and looked at again when the line's kind is known.
 
 use smallvec::SmallVec;
 
+use super::keys::{KINDS, Key, Kind, NAMES};
 use super::scan::{Malformed, Scanner};
 use crate::assemble::Assembler;
 use crate::error::{Problem, Span};
@@ -10,146 +15,13 @@ use crate::parsed::{Parsed, parse};
 use crate::raw::{At, RawArg, RawDeclaration, RawStep, RawTime, RawValue, Str};
 use crate::vocabulary::ArgKind;
 
-/// The keys of the outermost object of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    Do,
-    Client,
-    At,
-    Compound,
-    Label,
-    With,
-    Expect,
-    After,
-    Within,
-    Declare,
-    On,
-    Given,
-    Check,
-    Version,
-    Title,
-    Mode,
-    Needs,
-}
-
-const NAMES: [(Key, &str); 17] = [
-    (Key::Do, "do"),
-    (Key::Client, "c"),
-    (Key::At, "at"),
-    (Key::Compound, "compound"),
-    (Key::Label, "label"),
-    (Key::With, "with"),
-    (Key::Expect, "expect"),
-    (Key::After, "after"),
-    (Key::Within, "within"),
-    (Key::Declare, "client"),
-    (Key::On, "on"),
-    (Key::Given, "given"),
-    (Key::Check, "check"),
-    (Key::Version, "ir"),
-    (Key::Title, "title"),
-    (Key::Mode, "mode"),
-    (Key::Needs, "needs"),
-];
-
-impl Key {
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "do" => Key::Do,
-            "c" => Key::Client,
-            "at" => Key::At,
-            "compound" => Key::Compound,
-            "label" => Key::Label,
-            "with" => Key::With,
-            "expect" => Key::Expect,
-            "after" => Key::After,
-            "within" => Key::Within,
-            "client" => Key::Declare,
-            "on" => Key::On,
-            "given" => Key::Given,
-            "check" => Key::Check,
-            "ir" => Key::Version,
-            "title" => Key::Title,
-            "mode" => Key::Mode,
-            "needs" => Key::Needs,
-            _ => return None,
-        })
-    }
-
-    fn name(self) -> &'static str {
-        NAMES
-            .iter()
-            .find(|(key, _)| *key == self)
-            .map_or("", |&(_, name)| name)
-    }
-
-    const fn bit(self) -> u32 {
-        1 << self as u32
-    }
-}
-
-/// A kind of line: the key that only it has, and all that it may have.
-struct Kind {
-    name: &'static str,
-    mark: Key,
-    keys: &'static [Key],
-}
-
-const KINDS: [Kind; 5] = [
-    Kind {
-        name: "header",
-        mark: Key::Version,
-        keys: &[Key::Version, Key::Title, Key::Mode, Key::Needs],
-    },
-    Kind {
-        name: "client",
-        mark: Key::Declare,
-        keys: &[Key::Declare, Key::On, Key::With],
-    },
-    Kind {
-        name: "given",
-        mark: Key::Given,
-        keys: &[Key::Given, Key::With],
-    },
-    Kind {
-        name: "check",
-        mark: Key::Check,
-        keys: &[Key::Check],
-    },
-    Kind {
-        name: "step",
-        mark: Key::Do,
-        keys: &[
-            Key::Do,
-            Key::Client,
-            Key::At,
-            Key::Compound,
-            Key::Label,
-            Key::With,
-            Key::Expect,
-            Key::After,
-            Key::Within,
-        ],
-    },
-];
-
 /// Reads the lines of one trace.
 pub(crate) struct Parser {
     begun: bool,
 }
 
-/// The values of a line that are not those of a step.
-#[derive(Default)]
-struct Other<'s> {
-    version: Option<At<RawValue<'s>>>,
-    title: Option<At<Str<'s>>>,
-    mode: Option<At<RawValue<'s>>>,
-    needs: Strings<'s>,
-    client: Option<At<Str<'s>>>,
-    on: Option<At<Str<'s>>>,
-    given: Option<At<Str<'s>>>,
-    check: Option<At<Str<'s>>>,
-}
+type Read<T> = Result<T, Malformed>;
+type Strings<'s> = SmallVec<[At<Str<'s>>; 2]>;
 
 impl Parser {
     pub(crate) fn new() -> Self {
@@ -163,32 +35,22 @@ impl Parser {
         if start == text.len() {
             return;
         }
-        let mut raw = RawStep::default();
-        let mut reader = Reader {
+        let mut line = Line {
             assembler,
             number,
-            raw: &mut raw,
-            other: Other::default(),
+            text,
+            raw: RawStep::default(),
             keys: 0,
+            next: 0,
+            later: SmallVec::new(),
+            drafted: false,
         };
-        let read = scanner
-            .object(|scanner, key, span| reader.member(scanner, &key.get(), span))
-            .and_then(|()| scanner.end());
-        let (other, keys) = (reader.other, reader.keys);
-        raw.whole = Span::new(start, text.trim_end().len());
+        let read = line.members(&mut scanner).and_then(|()| scanner.end());
+        line.raw.whole = Span::new(start, scanner.position());
         let begun = std::mem::replace(&mut self.begun, true);
-        if !begun && keys & Key::Version.bit() == 0 && read.is_ok() {
-            assembler.error(number, raw.whole, || Problem::NoVersion { json: true });
-        }
-        match read {
-            Ok(()) => dispatch(assembler, number, text, &raw, other, keys, begun),
-            Err(Malformed(malformed)) => {
-                let (span, problem) = *malformed;
-                assembler.error(number, span, || problem);
-                if keys & (Key::Do.bit() | Key::Client.bit()) != 0 {
-                    assembler.damaged_step(number, &raw);
-                }
-            }
+        match read.and_then(|()| line.end(begun)) {
+            Ok(()) => {}
+            Err(Malformed(malformed)) => line.malformed(*malformed),
         }
     }
 
@@ -200,91 +62,404 @@ impl Parser {
     }
 }
 
-/// Gives a whole line to the assembler.
-fn dispatch<'s>(
-    assembler: &mut Assembler,
+/// One line while it is read.
+struct Line<'r, 's> {
+    assembler: &'r mut Assembler,
     number: u32,
-    text: &str,
-    raw: &RawStep<'s>,
-    other: Other<'s>,
+    text: &'s str,
+    raw: RawStep<'s>,
+    /// The keys that it has, a bit each.
     keys: u32,
-    begun: bool,
-) {
-    let marked = KINDS.iter().find(|kind| keys & kind.mark.bit() != 0);
-    // A step that lacks its verb is still a step.
-    let marked = marked.or_else(|| KINDS.last().filter(|_| keys & Key::Client.bit() != 0));
-    let Some(kind) = marked else {
-        return assembler.error(number, raw.whole, || Problem::Expected {
-            expected: "a line with `do`, `client`, `given`, `check` or `ir`".into(),
-            found: "another object".into(),
-        });
-    };
-    let allowed = kind.keys.iter().fold(0, |keys, key| keys | key.bit());
-    if keys & !allowed != 0 {
-        let names: Vec<&str> = kind.keys.iter().map(|key| key.name()).collect();
-        let wrong = NAMES
-            .iter()
-            .filter(|(key, _)| keys & !allowed & key.bit() != 0);
-        for (_, name) in wrong {
-            unknown_key(
-                assembler,
-                number,
-                key_span(text, name),
-                kind.name,
-                &names,
-                name,
-            );
+    /// Where in [`NAMES`] the next key is expected.
+    next: usize,
+    /// Keys whose values are read when the kind of the line is known, and where those begin.
+    later: SmallVec<[(Key, usize); 4]>,
+    /// The assembler has begun a step.
+    drafted: bool,
+}
+
+impl<'s> Line<'_, 's> {
+    /// Reads the outermost object.
+    fn members(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
+        let mut more = scanner.begin_object()?;
+        while more {
+            let start = scanner.start();
+            match self.expected_key(scanner) {
+                Some(key) => self.member(scanner, key, start)?,
+                None => self.any_member(scanner)?,
+            }
+            more = scanner.next_member()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next key if it is one that is expected here.
+    #[inline]
+    fn expected_key(&mut self, scanner: &mut Scanner<'s>) -> Option<Key> {
+        const AHEAD: usize = 3;
+        for (ahead, (key, name)) in NAMES[self.next..].iter().take(AHEAD).enumerate() {
+            if scanner.take_key(name) {
+                self.next += ahead + 1;
+                return Some(*key);
+            }
+        }
+        None
+    }
+
+    fn any_member(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
+        let start = scanner.start();
+        let (name, span) = scanner.key()?;
+        let name = name.get();
+        let Some(key) = Key::of(&name) else {
+            let all = NAMES.map(|(_, name)| name);
+            self.unknown_key(span, "trace", &all, &name);
+            return scanner.value().map(drop);
+        };
+        let after = NAMES.iter().position(|&(known, _)| known == key);
+        self.next = after.map_or(0, |at| at + 1);
+        self.member(scanner, key, start)
+    }
+
+    /// Reads the value of a key that begins at `start`.
+    fn member(&mut self, scanner: &mut Scanner<'s>, key: Key, start: usize) -> Read<()> {
+        if self.keys & key.bit() != 0 {
+            let span = Span::new(start, scanner.position());
+            let name = key.name().to_owned();
+            self.error(span, || Problem::Twice { what: "key", name });
+            return scanner.value().map(drop);
+        }
+        self.keys |= key.bit();
+        match key {
+            Key::Client => self.raw.client = self.string(scanner, key.name())?,
+            Key::Do => self.raw.verb = self.string(scanner, key.name())?,
+            Key::At => {
+                let at = self.duration(scanner, key)?;
+                self.raw.time = at.map(|at| At::new(RawTime::Absolute(at.value), at.span));
+            }
+            Key::Within => self.raw.within = self.duration(scanner, key)?,
+            Key::Label => self.raw.label = self.string(scanner, key.name())?,
+            Key::Compound => self.compound(scanner, start)?,
+            Key::After => self.raw.after = self.strings(scanner, key.name())?,
+            Key::With if self.raw.verb.is_some() => self.arguments(scanner)?,
+            Key::Expect if self.raw.verb.is_some() => self.expectation(scanner)?,
+            _ => {
+                self.later.push((key, scanner.start()));
+                scanner.value()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the step once.
+    fn draft(&mut self) {
+        if !self.drafted {
+            self.drafted = true;
+            self.assembler.begin_step(self.number, self.raw.verb);
         }
     }
-    match kind.name {
-        "header" => header(assembler, number, other, begun),
-        "check" => {
-            if let Some(check) = other.check {
-                assembler.check(number, At::new(&check.value.get(), check.span));
-            }
+
+    /// Reads the arguments of a step.
+    fn arguments(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
+        self.draft();
+        if !scanner.is_object() {
+            return self.not_an_object(scanner, Key::With);
         }
-        "step" => assembler.step(number, raw),
-        declared => {
-            let name = if declared == "client" {
-                other.client
+        let mut more = scanner.begin_object()?;
+        while more {
+            let start = scanner.start();
+            match self.assembler.next_arg() {
+                Some((index, spec)) if scanner.take_key(spec.name) => {
+                    let value = scanner.value()?;
+                    let span = Span::new(start, scanner.position());
+                    self.assembler.known_arg(index, value, span);
+                }
+                _ => {
+                    let arg = any_argument(scanner)?;
+                    self.assembler.arg(&arg);
+                }
+            }
+            more = scanner.next_member()?;
+        }
+        Ok(())
+    }
+
+    /// Reads what a step expects.
+    fn expectation(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
+        self.draft();
+        if !scanner.is_object() {
+            return self.not_an_object(scanner, Key::Expect);
+        }
+        let mut more = scanner.begin_object()?;
+        while more {
+            let start = scanner.start();
+            let (name, _) = scanner.key()?;
+            if name.is("status") {
+                self.statuses(scanner)?;
             } else {
-                other.given
-            };
-            let Some(name) = name else { return };
-            let args = raw.args.clone();
-            let raw = RawDeclaration {
-                whole: raw.whole,
-                name,
-                on: other.on,
-                args,
-            };
-            match declared {
-                "client" => assembler.client(number, raw),
-                _ => assembler.given(number, raw),
+                let field = argument(scanner, name, start)?;
+                self.assembler.field(&field);
+            }
+            more = scanner.next_member()?;
+        }
+        Ok(())
+    }
+
+    fn statuses(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
+        if scanner.is_array() {
+            let statuses = self.strings(scanner, "status")?;
+            self.raw.statuses.extend(statuses);
+        } else {
+            let status = self.string(scanner, "status")?;
+            self.raw.statuses.extend(status);
+        }
+        Ok(())
+    }
+
+    /// The line is read: gives to the assembler what it does not have yet.
+    fn end(&mut self, begun: bool) -> Read<()> {
+        if !begun && self.keys & Key::Version.bit() == 0 {
+            self.error(self.raw.whole, || Problem::NoVersion { json: true });
+        }
+        let marked = KINDS.iter().find(|kind| self.keys & kind.mark.bit() != 0);
+        // A step that lacks its verb is still a step.
+        let marked = marked.or_else(|| KINDS.last().filter(|_| self.has(Key::Client)));
+        let Some(kind) = marked else {
+            self.error(self.raw.whole, || Problem::Expected {
+                expected: "a line with `do`, `client`, `given`, `check` or `ir`".into(),
+                found: "another object".into(),
+            });
+            return Ok(());
+        };
+        self.wrong_keys(kind);
+        match kind.mark {
+            Key::Version => self.header(begun),
+            Key::Check => self.check(),
+            Key::Declare | Key::Given => self.declaration(kind.mark),
+            _ => {
+                self.draft();
+                if let Some(mut scanner) = self.later(Key::With) {
+                    self.arguments(&mut scanner)?;
+                }
+                if let Some(mut scanner) = self.later(Key::Expect) {
+                    self.expectation(&mut scanner)?;
+                }
+                self.assembler.finish_step(&self.raw);
+                Ok(())
             }
         }
+    }
+
+    fn malformed(&mut self, (span, problem): (Span, Problem)) {
+        self.error(span, || problem);
+        if self.has(Key::Do) || self.has(Key::Client) {
+            self.draft();
+            self.assembler.damaged_step(&self.raw);
+        }
+    }
+
+    fn header(&mut self, begun: bool) -> Read<()> {
+        if let Some(mut scanner) = self.later(Key::Version) {
+            let version = placed(&mut scanner)?;
+            if begun {
+                self.error(version.span, || Problem::SecondHeader("ir"));
+            } else if !matches!(version.value, RawValue::Int(1)) {
+                self.error(version.span, || {
+                    Problem::UnknownVersion(shown(&version.value))
+                });
+            }
+        }
+        if let Some(title) = self.later_string(Key::Title)? {
+            self.assembler
+                .title(self.number, At::new(&title.value.get(), title.span));
+        }
+        if let Some(mut scanner) = self.later(Key::Mode) {
+            let mode = placed(&mut scanner)?;
+            let text = shown(&mode.value);
+            self.assembler.mode(self.number, At::new(&text, mode.span));
+        }
+        if let Some(mut scanner) = self.later(Key::Needs) {
+            for need in self.strings(&mut scanner, "needs")? {
+                self.assembler
+                    .need(self.number, At::new(&need.value.get(), need.span));
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Read<()> {
+        if let Some(check) = self.later_string(Key::Check)? {
+            self.assembler
+                .check(self.number, At::new(&check.value.get(), check.span));
+        }
+        Ok(())
+    }
+
+    fn declaration(&mut self, mark: Key) -> Read<()> {
+        let Some(name) = self.later_string(mark)? else {
+            return Ok(());
+        };
+        let mut raw = RawDeclaration {
+            whole: self.raw.whole,
+            name,
+            on: self.later_string(Key::On)?,
+            args: SmallVec::new(),
+        };
+        if let Some(mut scanner) = self.later(Key::With) {
+            if !scanner.is_object() {
+                return self.not_an_object(&mut scanner, Key::With);
+            }
+            let mut more = scanner.begin_object()?;
+            while more {
+                raw.args.push(any_argument(&mut scanner)?);
+                more = scanner.next_member()?;
+            }
+        }
+        match mark {
+            Key::Declare => self.assembler.client(self.number, raw),
+            _ => self.assembler.given(self.number, raw),
+        }
+        Ok(())
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.keys & key.bit() != 0
+    }
+
+    /// A scanner at the value of a key that was read over.
+    fn later(&self, key: Key) -> Option<Scanner<'s>> {
+        let &(_, at) = self.later.iter().find(|(known, _)| *known == key)?;
+        Some(Scanner::at(self.text, at))
+    }
+
+    fn later_string(&mut self, key: Key) -> Read<Option<At<Str<'s>>>> {
+        match self.later(key) {
+            Some(mut scanner) => self.string(&mut scanner, key.name()),
+            None => Ok(None),
+        }
+    }
+
+    fn string(&mut self, scanner: &mut Scanner<'s>, name: &str) -> Read<Option<At<Str<'s>>>> {
+        let At { value, span } = placed(scanner)?;
+        match value {
+            RawValue::Text(value) => Ok(Some(At::new(value, span))),
+            other => {
+                self.wrong(span, name, "a string", &other);
+                Ok(None)
+            }
+        }
+    }
+
+    fn strings(&mut self, scanner: &mut Scanner<'s>, name: &str) -> Read<Strings<'s>> {
+        let mut strings = Strings::new();
+        if !scanner.is_array() {
+            let At { value, span } = placed(scanner)?;
+            self.wrong(span, name, "an array of strings", &value);
+            return Ok(strings);
+        }
+        let mut more = scanner.begin_array()?;
+        while more {
+            strings.extend(self.string(scanner, name)?);
+            more = scanner.next_item()?;
+        }
+        Ok(strings)
+    }
+
+    /// A time: an integer of nanoseconds, or a string as in text form.
+    fn duration(&mut self, scanner: &mut Scanner<'s>, key: Key) -> Read<Option<At<u64>>> {
+        let At { value, span } = placed(scanner)?;
+        if let RawValue::Int(value) = value {
+            return Ok(Some(At::new(value, span)));
+        }
+        match parse(&ArgKind::Duration, value) {
+            Ok(Parsed::Duration(value)) => Ok(Some(At::new(value, span))),
+            Ok(_) => Ok(None),
+            Err(misfit) => {
+                self.error(span, || misfit.problem(key.name()));
+                Ok(None)
+            }
+        }
+    }
+
+    fn compound(&mut self, scanner: &mut Scanner<'s>, start: usize) -> Read<()> {
+        let value = placed(scanner)?;
+        match value.value {
+            RawValue::Bool(true) => {
+                self.raw.compounded = Some(Span::new(start, scanner.position()));
+            }
+            RawValue::Bool(false) => {}
+            other => self.wrong(value.span, "compound", "true or false", &other),
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, span: Span, problem: impl FnOnce() -> Problem) {
+        self.assembler.error(self.number, span, problem);
+    }
+
+    fn wrong(&mut self, span: Span, name: &str, expected: &str, found: &RawValue<'_>) {
+        let found = match found {
+            RawValue::Int(value) => format!("the number {value}"),
+            RawValue::Text(text) => format!("`{}`", excerpt(&text.get())),
+            other => shown(other),
+        };
+        self.error(span, || Problem::WrongKind {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        });
+    }
+
+    fn not_an_object(&mut self, scanner: &mut Scanner<'s>, key: Key) -> Read<()> {
+        let At { value, span } = placed(scanner)?;
+        self.wrong(span, key.name(), "an object", &value);
+        Ok(())
+    }
+
+    /// Reports the keys that lines of this kind do not have.
+    fn wrong_keys(&mut self, kind: &Kind) {
+        let allowed = kind.keys.iter().fold(0, |keys, key| keys | key.bit());
+        if self.keys & !allowed == 0 {
+            return;
+        }
+        let names: Vec<&str> = kind.keys.iter().map(|key| key.name()).collect();
+        for (key, name) in NAMES {
+            if self.keys & !allowed & key.bit() != 0 {
+                self.unknown_key(key_span(self.text, name), kind.name, &names, name);
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, span: Span, owner: &str, allowed: &[&str], key: &str) {
+        self.error(span, || Problem::UnknownIn {
+            owner: format!("{owner} line"),
+            what: "key",
+            name: excerpt(key),
+            like: nearest(key, allowed.iter().copied()),
+        });
     }
 }
 
-fn header(assembler: &mut Assembler, number: u32, other: Other<'_>, begun: bool) {
-    if let Some(version) = other.version {
-        if begun {
-            assembler.error(number, version.span, || Problem::SecondHeader("ir"));
-        } else if !matches!(version.value, RawValue::Int(1)) {
-            let text = shown(&version.value);
-            assembler.error(number, version.span, || Problem::UnknownVersion(text));
-        }
-    }
-    if let Some(title) = other.title {
-        assembler.title(number, At::new(&title.value.get(), title.span));
-    }
-    if let Some(mode) = other.mode {
-        let text = shown(&mode.value);
-        assembler.mode(number, At::new(&text, mode.span));
-    }
-    for need in &other.needs {
-        assembler.need(number, At::new(&need.value.get(), need.span));
-    }
+/// Reads a key and its value.
+fn any_argument<'s>(scanner: &mut Scanner<'s>) -> Read<RawArg<'s>> {
+    let start = scanner.start();
+    let (name, _) = scanner.key()?;
+    argument(scanner, name, start)
+}
+
+/// Reads the value of a key that begins at `start`.
+fn argument<'s>(scanner: &mut Scanner<'s>, name: Str<'s>, start: usize) -> Read<RawArg<'s>> {
+    let value = scanner.value()?;
+    let span = Span::new(start, scanner.position());
+    let name = Some(name);
+    Ok(RawArg { name, value, span })
+}
+
+/// A value with its place.
+#[inline]
+fn placed<'s>(scanner: &mut Scanner<'s>) -> Read<At<RawValue<'s>>> {
+    let start = scanner.start();
+    let value = scanner.value()?;
+    Ok(At::new(value, Span::new(start, scanner.position())))
 }
 
 fn shown(value: &RawValue<'_>) -> String {
@@ -298,199 +473,20 @@ fn shown(value: &RawValue<'_>) -> String {
     }
 }
 
-fn unknown_key(
-    assembler: &mut Assembler,
-    number: u32,
-    span: Span,
-    owner: &str,
-    allowed: &[&str],
-    key: &str,
-) {
-    assembler.error(number, span, || Problem::UnknownIn {
-        owner: format!("{owner} line"),
-        what: "key",
-        name: excerpt(key),
-        like: nearest(key, allowed.iter().copied()),
-    });
-}
-
 /// Where a key of the outermost object stands.
 fn key_span(text: &str, wanted: &str) -> Span {
-    let mut found = Span::default();
-    let read = Scanner::new(text).object(|scanner, key, span| {
-        if key.is(wanted) {
-            found = span;
-        }
-        scanner.value().map(drop)
-    });
-    drop(read);
-    found
-}
-
-/// Reads the members of one line.
-struct Reader<'r, 's> {
-    assembler: &'r mut Assembler,
-    number: u32,
-    raw: &'r mut RawStep<'s>,
-    other: Other<'s>,
-    keys: u32,
-}
-
-type Strings<'s> = SmallVec<[At<Str<'s>>; 2]>;
-
-type Read<T> = Result<T, Malformed>;
-
-impl<'s> Reader<'_, 's> {
-    fn member(&mut self, scanner: &mut Scanner<'s>, key: &str, span: Span) -> Read<()> {
-        let Some(known) = Key::of(key) else {
-            let all: Vec<&str> = NAMES.iter().map(|&(_, name)| name).collect();
-            unknown_key(self.assembler, self.number, span, "trace", &all, key);
-            return scanner.value().map(drop);
-        };
-        if self.keys & known.bit() != 0 {
-            self.assembler.error(self.number, span, || Problem::Twice {
-                what: "key",
-                name: key.to_owned(),
-            });
-            return scanner.value().map(drop);
-        }
-        self.keys |= known.bit();
-        match known {
-            Key::Client => self.raw.client = self.text(scanner, key)?,
-            Key::Do => self.raw.verb = self.text(scanner, key)?,
-            Key::At => {
-                let at = self.duration(scanner, key)?;
-                self.raw.time = at.map(|at| At::new(RawTime::Absolute(at.value), at.span));
+    let mut scanner = Scanner::new(text);
+    let mut find = || {
+        let mut more = scanner.begin_object()?;
+        while more {
+            let (key, span) = scanner.key()?;
+            if key.is(wanted) {
+                return Ok(span);
             }
-            Key::Within => self.raw.within = self.duration(scanner, key)?,
-            Key::Label => self.raw.label = self.text(scanner, key)?,
-            Key::Compound => self.compound(scanner, span)?,
-            Key::With => self.members(scanner, key, false)?,
-            Key::Expect => self.members(scanner, key, true)?,
-            Key::After => self.raw.after = self.texts(scanner, key)?,
-            Key::Declare => self.other.client = self.text(scanner, key)?,
-            Key::On => self.other.on = self.text(scanner, key)?,
-            Key::Given => self.other.given = self.text(scanner, key)?,
-            Key::Check => self.other.check = self.text(scanner, key)?,
-            Key::Version => self.other.version = Some(placed(scanner)?),
-            Key::Title => self.other.title = self.text(scanner, key)?,
-            Key::Mode => self.other.mode = Some(placed(scanner)?),
-            Key::Needs => self.other.needs = self.texts(scanner, key)?,
+            scanner.value()?;
+            more = scanner.next_member()?;
         }
-        Ok(())
-    }
-
-    fn wrong(&mut self, span: Span, name: &str, expected: &str, found: &RawValue<'_>) {
-        let found = match found {
-            RawValue::Int(value) => format!("the number {value}"),
-            RawValue::Text(text) => format!("`{}`", excerpt(&text.get())),
-            other => shown(other),
-        };
-        self.assembler
-            .error(self.number, span, || Problem::WrongKind {
-                name: name.to_owned(),
-                expected: expected.to_owned(),
-                found,
-            });
-    }
-
-    fn text(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Option<At<Str<'s>>>> {
-        let At { value, span } = placed(scanner)?;
-        match value {
-            RawValue::Text(value) => Ok(Some(At { value, span })),
-            other => {
-                self.wrong(span, key, "a string", &other);
-                Ok(None)
-            }
-        }
-    }
-
-    fn texts(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Strings<'s>> {
-        let mut texts = Strings::new();
-        if !scanner.is_array() {
-            let At { value, span } = placed(scanner)?;
-            self.wrong(span, key, "an array of strings", &value);
-            return Ok(texts);
-        }
-        scanner.array(|scanner| {
-            texts.extend(self.text(scanner, key)?);
-            Ok(())
-        })?;
-        Ok(texts)
-    }
-
-    /// A time: an integer of nanoseconds, or a string as in text form.
-    fn duration(&mut self, scanner: &mut Scanner<'s>, key: &str) -> Read<Option<At<u64>>> {
-        let At { value, span } = placed(scanner)?;
-        match parse(&ArgKind::Duration, value) {
-            Ok(Parsed::Duration(value)) => Ok(Some(At { value, span })),
-            Ok(_) => Ok(None),
-            Err(misfit) => {
-                self.assembler
-                    .error(self.number, span, || misfit.problem(key));
-                Ok(None)
-            }
-        }
-    }
-
-    fn compound(&mut self, scanner: &mut Scanner<'s>, span: Span) -> Read<()> {
-        let value = placed(scanner)?;
-        match value.value {
-            RawValue::Bool(true) => self.raw.compounded = Some(span),
-            RawValue::Bool(false) => {}
-            other => self.wrong(value.span, "compound", "true or false", &other),
-        }
-        Ok(())
-    }
-
-    /// The object of arguments (`with`) or of what is expected.
-    fn members(&mut self, scanner: &mut Scanner<'s>, key: &str, expect: bool) -> Read<()> {
-        if !scanner.is_object() {
-            let At { value, span } = placed(scanner)?;
-            self.wrong(span, key, "an object", &value);
-            return Ok(());
-        }
-        scanner.object(|scanner, name, span| {
-            if expect && name.is("status") {
-                return self.statuses(scanner);
-            }
-            let value = scanner.value()?;
-            let span = Span {
-                start: span.start,
-                end: Span::new(0, scanner.position()).end,
-            };
-            let arg = RawArg {
-                name: Some(name),
-                value,
-                span,
-            };
-            if expect {
-                self.raw.fields.push(arg)
-            } else {
-                self.raw.args.push(arg)
-            }
-            Ok(())
-        })
-    }
-
-    fn statuses(&mut self, scanner: &mut Scanner<'s>) -> Read<()> {
-        if scanner.is_array() {
-            let statuses = self.texts(scanner, "status")?;
-            self.raw.statuses.extend(statuses);
-        } else {
-            let status = self.text(scanner, "status")?;
-            self.raw.statuses.extend(status);
-        }
-        Ok(())
-    }
-}
-
-/// A value with its place.
-fn placed<'s>(scanner: &mut Scanner<'s>) -> Read<At<RawValue<'s>>> {
-    let start = scanner.start();
-    let value = scanner.value()?;
-    Ok(At {
-        value,
-        span: Span::new(start, scanner.position()),
-    })
+        Ok(Span::default())
+    };
+    find().unwrap_or_else(|_: Malformed| Span::default())
 }

@@ -29,6 +29,11 @@ impl<'s> Scanner<'s> {
         Scanner { text, at: 0 }
     }
 
+    /// Begins in the middle of a text.
+    pub(crate) fn at(text: &'s str, at: usize) -> Self {
+        Scanner { text, at }
+    }
+
     /// The position of the next byte that is no blank.
     #[inline]
     pub(crate) fn start(&mut self) -> usize {
@@ -97,48 +102,70 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// Reads an object; `member` is called behind each key's colon and must read the value.
+    /// Enters an object; true when it has a member, which must be read with [`Scanner::key`] and [`Scanner::value`].
     #[inline]
-    pub(crate) fn object(
-        &mut self,
-        mut member: impl FnMut(&mut Self, Str<'s>, Span) -> Scanned<()>,
-    ) -> Scanned<()> {
-        self.expect(b'{')?;
-        self.start();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let start = self.start();
-            let key = self.string()?;
-            let span = Span::new(start, self.at);
-            self.expect(b':')?;
-            member(self, key, span)?;
-            self.start();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                _ => return self.expect(b'}'),
-            }
-        }
+    pub(crate) fn begin_object(&mut self) -> Scanned<bool> {
+        self.begin(b'{', b'}')
     }
 
-    /// Reads an array; `item` must read each item.
-    pub(crate) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Scanned<()>) -> Scanned<()> {
-        self.expect(b'[')?;
+    /// Goes on behind a member; true when another one follows, false when the object has ended.
+    #[inline]
+    pub(crate) fn next_member(&mut self) -> Scanned<bool> {
+        self.next(b'}')
+    }
+
+    /// Enters an array; true when it has an item, which must be read.
+    pub(crate) fn begin_array(&mut self) -> Scanned<bool> {
+        self.begin(b'[', b']')
+    }
+
+    /// Goes on behind an item; true when another one follows, false when the array has ended.
+    pub(crate) fn next_item(&mut self) -> Scanned<bool> {
+        self.next(b']')
+    }
+
+    #[inline]
+    fn begin(&mut self, open: u8, close: u8) -> Scanned<bool> {
+        self.expect(open)?;
         self.start();
-        if self.peek() == Some(b']') {
+        let empty = self.peek() == Some(close);
+        self.at += usize::from(empty);
+        Ok(!empty)
+    }
+
+    #[inline]
+    fn next(&mut self, close: u8) -> Scanned<bool> {
+        self.start();
+        if self.peek() == Some(b',') {
             self.at += 1;
-            return Ok(());
+            return Ok(true);
         }
-        loop {
-            item(self)?;
-            self.start();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                _ => return self.expect(b']'),
-            }
+        self.expect(close).map(|()| false)
+    }
+
+    /// Reads a key and the colon behind it.
+    pub(crate) fn key(&mut self) -> Scanned<(Str<'s>, Span)> {
+        let start = self.start();
+        let key = self.string()?;
+        let span = Span::new(start, self.at);
+        self.expect(b':')?;
+        Ok((key, span))
+    }
+
+    /// Takes a key and its colon if they stand here and are written exactly so, without blanks or escapes.
+    #[inline]
+    pub(crate) fn take_key(&mut self, name: &str) -> bool {
+        let rest = &self.text.as_bytes()[self.at..];
+        let end = name.len() + 1;
+        let taken = rest.len() > end + 1
+            && rest[end + 1] == b':'
+            && rest[end] == b'"'
+            && rest[0] == b'"'
+            && &rest[1..end] == name.as_bytes();
+        if taken {
+            self.at += end + 2;
         }
+        taken
     }
 
     /// Reads any value. Objects, `null` and numbers that no trace can hold are read over.
@@ -164,11 +191,20 @@ impl<'s> Scanner<'s> {
             Some(b'[' | b'{') if depth == 0 => self.malformed("arrays or objects too deep"),
             Some(b'[') => {
                 let start = self.at;
-                self.array(|scanner| scanner.nested_value(depth - 1).map(drop))?;
+                let mut more = self.begin_array()?;
+                while more {
+                    self.nested_value(depth - 1)?;
+                    more = self.next_item()?;
+                }
                 Ok(RawValue::Array(&self.text[start..self.at]))
             }
             Some(b'{') => {
-                self.object(|scanner, _, _| scanner.nested_value(depth - 1).map(drop))?;
+                let mut more = self.begin_object()?;
+                while more {
+                    self.key()?;
+                    self.nested_value(depth - 1)?;
+                    more = self.next_member()?;
+                }
                 Ok(RawValue::Other("an object"))
             }
             Some(_) => self.malformed("a value should stand here"),

@@ -40,7 +40,7 @@ impl Parser {
                 let whole = lexed.tokens.len() - 1;
                 let mut raw = RawStep::default();
                 step(assembler, number, &lexed.tokens[..whole], &mut raw);
-                assembler.damaged_step(number, &raw);
+                assembler.damaged_step(&raw);
             }
             return;
         }
@@ -93,7 +93,7 @@ impl Parser {
             _ => {
                 let mut raw = RawStep::default();
                 step(assembler, number, &lexed.tokens, &mut raw);
-                assembler.step(number, &raw);
+                assembler.finish_step(&raw);
             }
         }
     }
@@ -229,7 +229,7 @@ fn at<'s>(token: &Token<'s>, text: &'s str) -> At<Str<'s>> {
 /// Reads `[LABEL:] [@TIME] CLIENT [+] VERB ARGUMENTS [-> EXPECTATION]` as far as it goes.
 fn step<'s>(assembler: &mut Assembler, number: u32, tokens: &[Token<'s>], raw: &mut RawStep<'s>) {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
-        return;
+        return assembler.begin_step(number, None);
     };
     raw.whole = Span::new(first.start, last.end());
     let mut rest = tokens.iter().peekable();
@@ -246,6 +246,7 @@ fn step<'s>(assembler: &mut Assembler, number: u32, tokens: &[Token<'s>], raw: &
     raw.verb = rest
         .next_if(|token| token.text != "->")
         .map(|token| at(token, token.text));
+    assembler.begin_step(number, raw.verb);
     let mut arrow: Option<&Token<'_>> = None;
     for token in rest {
         match named(token) {
@@ -259,9 +260,9 @@ fn step<'s>(assembler: &mut Assembler, number: u32, tokens: &[Token<'s>], raw: &
                     });
                 }
             }
-            _ if arrow.is_none() => raw.args.push(argument(token)),
+            _ if arrow.is_none() => assembler.arg(&argument(token)),
             _ if raw.statuses.is_empty() => statuses(token, raw),
-            _ => raw.fields.push(field(token)),
+            _ => assembler.field(&field(token)),
         }
     }
     if let Some(arrow) = arrow.filter(|_| raw.statuses.is_empty()) {
