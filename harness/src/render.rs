@@ -75,7 +75,7 @@ fn show_difference(text: &mut String, trace: &Trace, difference: &Difference, sh
     };
     let title = difference.to_string();
     let mut group = Group::with_title(Level::ERROR.primary_title(&title));
-    let label = format!("got {}", difference.actual);
+    let label = shortened(format!("got {}", difference.actual));
     let source = line
         .and_then(|line| trace.source_line(line))
         .unwrap_or_default();

@@ -334,7 +334,7 @@ impl SuiteRun {
         let about = self.prepared.about(name, &trace);
         let case = Case::new(about, backend, server.name, (server.spec)());
         let verdict = match INTERRUPT.received() {
-            Some(signal) => Verdict::Broken(format!("interrupted by {}", signal.name())),
+            Some(signal) => Verdict::Skipped(format!("{} came before it began", signal.name())),
             None => {
                 let body = || RUNTIME.block_on(unless_overdue((self.body)(case.clone())));
                 // A panic is the case's own; it must still get into the report.

@@ -15,20 +15,21 @@ use crate::settings::Update;
 /// Two cases of one trace end at about the same time; the file is read and written by one.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Rewrites the trace's source; gives how many expectations were changed. The error is a sentence.
+/// Rewrites the trace's source; gives the steps whose expectations were changed. The error is a
+/// sentence.
 pub(crate) fn rewrite(
     path: &Path,
     trace: &Trace,
     run: &RunReport,
     mode: Update,
-) -> Result<usize, String> {
+) -> Result<Vec<StepId>, String> {
     let edits: Vec<(StepId, String)> = run
         .actual
         .iter()
         .filter_map(|(step, answer)| Some((*step, edit(trace.step(*step), answer, run, mode)?)))
         .collect();
     if edits.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     if path.extension().is_none_or(|extension| extension != "ir") {
         return Err(format!(
@@ -50,7 +51,7 @@ pub(crate) fn rewrite(
     std::fs::write(&whole, rewritten)
         .and_then(|()| std::fs::rename(&whole, path))
         .map_err(failed)?;
-    Ok(edits.len())
+    Ok(edits.into_iter().map(|(step, _)| step).collect())
 }
 
 fn is_unchanged(source: &str, step: Step<'_>) -> bool {
@@ -177,7 +178,10 @@ mod tests {
         };
         let report = run(&trace, vec![(0, opened), (1, refused)]).await;
 
-        assert_eq!(rewrite(&path, &trace, &report, Update::New), Ok(1));
+        assert_eq!(
+            rewrite(&path, &trace, &report, Update::New),
+            Ok(vec![StepId(0)])
+        );
         let new = std::fs::read_to_string(&path).expect("read");
         let filled = SOURCE.replace("-> ?", "-> OK oplock=none size=4");
         assert_eq!(new, filled);
@@ -186,7 +190,10 @@ mod tests {
         assert!(error.contains("changed since"), "{error}");
 
         std::fs::write(&path, SOURCE).expect("written");
-        assert_eq!(rewrite(&path, &trace, &report, Update::Overwrite), Ok(2));
+        assert_eq!(
+            rewrite(&path, &trace, &report, Update::Overwrite),
+            Ok(vec![StepId(0), StepId(1)])
+        );
         let overwritten = std::fs::read_to_string(&path).expect("read");
         assert_eq!(
             overwritten,

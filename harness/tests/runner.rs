@@ -45,11 +45,13 @@ mod fixture {
     }
 }
 
+type Test = fn() -> Result<(), Failed>;
+
 fn main() -> ExitCode {
     if std::env::var_os("RUNNER_FIXTURE").is_some() {
         return fixture::main();
     }
-    let tests: Vec<(&str, fn() -> Result<(), Failed>)> = vec![
+    let tests: Vec<(&str, Test)> = vec![
         ("lists_names_and_nothing_else", lists_names_and_nothing_else),
         ("filters_select", filters_select),
         ("verdicts_become_outcomes", verdicts_become_outcomes),
