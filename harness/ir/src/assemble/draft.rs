@@ -88,7 +88,7 @@ impl Assembler {
         draft.seen = 0;
         draft.args.clear();
         draft.fields.clear();
-        draft.handles = Handles::default();
+        draft.handles.clear();
         draft.references.clear();
         draft.doubtful.clear();
         draft.too_large = false;
@@ -142,13 +142,14 @@ impl Assembler {
         };
         self.draft.seen |= 1 << index;
         let spec = &verb.args[index];
-        if let (ArgKind::Int, RawValue::Int(value)) = (&spec.kind, value) {
+        match (&spec.kind, value) {
             // Most of a recording.
-            self.draft.args.begin(index as u8);
-            self.draft.args.bytes.varint(value);
-            return;
+            (ArgKind::Int, RawValue::Int(value)) => {
+                self.draft.args.begin(index as u8);
+                self.draft.args.bytes.varint(value);
+            }
+            _ => self.other_arg(index, spec, verb, value, span),
         }
-        self.other_arg(index, spec, verb, value, span);
     }
 
     fn other_arg(
@@ -234,6 +235,10 @@ impl Assembler {
                 what: "field",
                 name: spec.name.to_owned(),
             });
+        }
+        if let (ArgKind::Int, RawValue::Int(value)) = (&spec.kind, field.value) {
+            self.draft.fields.begin(index);
+            return self.draft.fields.bytes.varint(value);
         }
         match parse(&spec.kind, field.value) {
             Ok(Parsed::Absent) => {}

@@ -42,22 +42,30 @@ pub(super) struct Handles {
     pub(super) ended: Option<(Symbol, Span)>,
 }
 
+impl Handles {
+    pub(super) fn clear(&mut self) {
+        self.opened = None;
+        self.used.clear();
+        self.ended = None;
+    }
+}
+
 impl Assembler {
     /// Follows the handles of the step that is being read. Returns the step that opened the first one that it uses, plus
     /// one, as a record keeps it; 0 without one.
     pub(super) fn follow_handles(&mut self, connection: ClientId, can_succeed: bool) -> u32 {
-        let handles = std::mem::take(&mut self.draft.handles);
         let mut opened_by = 0;
-        for (index, &(name, span)) in handles.used.iter().enumerate() {
+        for index in 0..self.draft.handles.used.len() {
+            let (name, span) = self.draft.handles.used[index];
             match self.use_handle(connection, name, span) {
                 Some(step) if index == 0 => opened_by = step.0 + 1,
                 _ => {}
             }
         }
-        if let Some((name, _)) = handles.ended.filter(|_| can_succeed) {
+        if let Some((name, _)) = self.draft.handles.ended.filter(|_| can_succeed) {
             self.end_handle(connection, name);
         }
-        if let Some((name, span)) = handles.opened {
+        if let Some((name, span)) = self.draft.handles.opened {
             self.open_handle(connection, name, span, can_succeed);
         }
         opened_by

@@ -169,7 +169,7 @@ impl<'s> Line<'_, 's> {
             let start = scanner.start();
             match self.assembler.next_arg() {
                 Some((index, spec)) if scanner.take_key(spec.name) => {
-                    let value = scanner.value()?;
+                    let value = short_value(scanner)?;
                     let span = Span::new(start, scanner.position());
                     self.assembler.known_arg(index, value, span);
                 }
@@ -448,17 +448,29 @@ fn any_argument<'s>(scanner: &mut Scanner<'s>) -> Read<RawArg<'s>> {
 
 /// Reads the value of a key that begins at `start`.
 fn argument<'s>(scanner: &mut Scanner<'s>, name: Str<'s>, start: usize) -> Read<RawArg<'s>> {
-    let value = scanner.value()?;
+    let value = short_value(scanner)?;
     let span = Span::new(start, scanner.position());
     let name = Some(name);
     Ok(RawArg { name, value, span })
+}
+
+/// Reads any value; nearly all of a step are short strings and integers.
+#[inline]
+fn short_value<'s>(scanner: &mut Scanner<'s>) -> Read<RawValue<'s>> {
+    if let Some(value) = scanner.take_int() {
+        return Ok(RawValue::Int(value));
+    }
+    match scanner.take_string() {
+        Some(text) => Ok(RawValue::Text(Str::plain(text))),
+        None => scanner.value(),
+    }
 }
 
 /// A value with its place.
 #[inline]
 fn placed<'s>(scanner: &mut Scanner<'s>) -> Read<At<RawValue<'s>>> {
     let start = scanner.start();
-    let value = scanner.value()?;
+    let value = short_value(scanner)?;
     Ok(At::new(value, Span::new(start, scanner.position())))
 }
 

@@ -168,16 +168,57 @@ impl<'s> Scanner<'s> {
         taken
     }
 
-    /// Reads any value. Objects, `null` and numbers that no trace can hold are read over.
+    /// Takes an integer of at most 18 digits if one stands here and the object goes on or ends behind it.
     #[inline]
-    pub(crate) fn value(&mut self) -> Scanned<RawValue<'s>> {
-        self.start();
-        // What nearly every value is.
-        match self.peek() {
-            Some(b'"') => self.string().map(RawValue::Text),
-            Some(b'0'..=b'9') => self.number(),
-            _ => self.nested_value(DEPTH),
+    pub(crate) fn take_int(&mut self) -> Option<u64> {
+        const DIGITS: usize = 18;
+        let rest = &self.text.as_bytes()[self.at..];
+        let (mut count, mut value) = (0, 0_u64);
+        loop {
+            let byte = *rest.get(count)?;
+            let digit = byte.wrapping_sub(b'0');
+            if digit <= 9 {
+                value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+                count += 1;
+                continue;
+            }
+            let leading_zero = count > 1 && rest[0] == b'0';
+            let whole = (byte == b',' || byte == b'}') && (1..=DIGITS).contains(&count);
+            if !whole || leading_zero {
+                return None;
+            }
+            self.at += count;
+            return Some(value);
         }
+    }
+
+    /// Takes a string if one stands here that is short and has no escapes.
+    #[inline]
+    pub(crate) fn take_string(&mut self) -> Option<&'s str> {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.first() != Some(&b'"') {
+            return None;
+        }
+        let mut end = 1;
+        loop {
+            let special = special_bytes(u64::from_le_bytes(*rest[end..].first_chunk()?));
+            if special != 0 {
+                end += special.trailing_zeros() as usize / 8;
+                break;
+            }
+            end += 8;
+        }
+        if rest[end] != b'"' {
+            return None;
+        }
+        let start = self.at + 1;
+        self.at += end + 1;
+        Some(&self.text[start..start + end - 1])
+    }
+
+    /// Reads any value. Objects, `null` and numbers that no trace can hold are read over.
+    pub(crate) fn value(&mut self) -> Scanned<RawValue<'s>> {
+        self.nested_value(DEPTH)
     }
 
     fn nested_value(&mut self, depth: usize) -> Scanned<RawValue<'s>> {
@@ -225,18 +266,18 @@ impl<'s> Scanner<'s> {
     fn number(&mut self) -> Scanned<RawValue<'s>> {
         const DIGITS: usize = 19;
         let rest = &self.text.as_bytes()[self.at..];
-        let mut value = 0_u64;
-        for (count, &byte) in rest.iter().take(DIGITS + 1).enumerate() {
-            let digit = byte.wrapping_sub(b'0');
-            if digit < 10 {
-                // Nineteen digits fit; the value is not used when there are more.
-                value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-                continue;
-            }
-            let leading_zero = count > 1 && rest[0] == b'0';
-            if count == 0 || count > DIGITS || leading_zero || matches!(byte, b'.' | b'e' | b'E') {
+        let (mut count, mut value) = (0, 0_u64);
+        while let Some(digit) = rest.get(count).map(|byte| byte.wrapping_sub(b'0')) {
+            if digit > 9 {
                 break;
             }
+            // Nineteen digits fit; the value is not used when there are more.
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            count += 1;
+        }
+        let more = matches!(rest.get(count), Some(b'.' | b'e' | b'E'));
+        let leading_zero = count > 1 && rest[0] == b'0';
+        if (1..=DIGITS).contains(&count) && !more && !leading_zero {
             self.at += count;
             return Ok(RawValue::Int(value));
         }
