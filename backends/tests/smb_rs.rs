@@ -9,7 +9,6 @@ mod common;
 mod tap;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use replay_engine::{
@@ -326,10 +325,42 @@ async fn an_answer_with_a_bad_signature_is_a_violation() {
     let mut client = Lone::new(&trace, &tap.target, &case.identities["alice"]);
     assert_eq!(status(&client.run(Op::Connect).await), 0);
     assert_eq!(status(&client.step(0).await), 0);
-    tap.spoil.store(true, Ordering::SeqCst);
+    tap.spoil_signatures();
     let outcome = client.step(1).await;
     assert!(matches!(outcome, Outcome::Violation(_)), "{outcome:?}");
-    tap.spoil.store(false, Ordering::SeqCst);
+    tap.heal();
+    client.close().await;
+}
+
+#[tokio::test]
+async fn an_operation_ends_whatever_bytes_its_answer_has() {
+    let Some(case) = site().await else { return };
+    let tap = Tap::new(&case.target).await;
+    let trace = trace(
+        "client A user=alice\n\
+         A create f \"d\" disposition=open-if options=directory query-maximal-access query-on-disk-id\n\
+         A query-directory f restart -> *\nA query-info f all\nA query-fs f attribute\nA close f postquery",
+    );
+    let mut client = Lone::new(&trace, &tap.target, &case.identities["alice"]);
+    let mut connected = false;
+    for seed in 0..400 {
+        tap.heal();
+        if !connected {
+            assert_eq!(status(&client.run(Op::Connect).await), 0);
+            connected = true;
+        }
+        let opened = client.step(0).await;
+        tap.spoil_bytes(seed);
+        let outcome = client.step((seed % 5) as u32).await;
+        let answered = matches!(outcome, Outcome::Answered(_));
+        assert!(!answered, "nothing was signed that way: {seed} {outcome:?}");
+        if !matches!(opened, Outcome::Answered(_)) || matches!(outcome, Outcome::Lost(_)) {
+            client.close().await;
+            client = Lone::new(&trace, &tap.target, &case.identities["alice"]);
+            connected = false;
+        }
+    }
+    tap.heal();
     client.close().await;
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::exchange::{Arrival, Cancellable, Pending, Protection, Request};
+use super::exchange::{Arrival, Cancellable, Pending, Protection, Request, Sent};
 use super::failure::Failure;
 use super::frame;
 use super::transport::{FrameReader, FrameWriter, NoDelayTransport};
@@ -249,12 +249,12 @@ impl Channel {
             .is_some_and(|r| r.protection == Protection::Encrypted);
         let (mut parts, mut pending) = (Vec::new(), Vec::new());
         for (index, (request, charge)) in requests.into_iter().zip(charges).enumerate() {
-            let (session, protection) = (request.session, request.protection);
+            let sent = Sent::from(&request);
             let mut message = self.message(request, *charge, id);
             if index < last {
                 pad(&mut message)?;
             }
-            pending.push((id, session, protection));
+            pending.push((id, sent));
             id += u64::from(*charge);
             parts.push(message);
         }
@@ -272,10 +272,10 @@ impl Channel {
         if let Some(failure) = &inbox.ended {
             return Err(failure.clone());
         }
-        let registered = pending.into_iter().map(|(id, session, protection)| {
+        let registered = pending.into_iter().map(|(id, sent)| {
             let (sender, arrivals) = mpsc::unbounded_channel();
             inbox.waiting.insert(id, sender);
-            Pending::new(id, arrivals, session, protection)
+            Pending::new(id, arrivals, sent)
         });
         let pending = registered.collect();
         Ok((encoded, pending))

@@ -83,24 +83,31 @@ pub(super) struct Pending {
     /// Its MessageId.
     pub(super) id: u64,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
+    sent: Sent,
+}
+
+/// What the answers to a request must agree with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent {
+    command: Command,
     session: u64,
     protection: Protection,
 }
 
+impl From<&Request> for Sent {
+    fn from(request: &Request) -> Self {
+        Self {
+            command: request.command,
+            session: request.session,
+            protection: request.protection,
+        }
+    }
+}
+
 impl Pending {
     /// Waits for what comes in through `arrivals` to the request with this MessageId.
-    pub(super) fn new(
-        id: u64,
-        arrivals: mpsc::UnboundedReceiver<Arrival>,
-        session: u64,
-        protection: Protection,
-    ) -> Self {
-        Self {
-            id,
-            arrivals,
-            session,
-            protection,
-        }
+    pub(super) fn new(id: u64, arrivals: mpsc::UnboundedReceiver<Arrival>, sent: Sent) -> Self {
+        Self { id, arrivals, sent }
     }
 
     /// The next answer: interim ones with STATUS_PENDING, then the final one. Waits as long as the connection lives.
@@ -135,7 +142,8 @@ impl Pending {
             .unwrap_or_else(|_| Err(Failure::late(what, bound)))
     }
 
-    /// MS-SMB2 3.2.5.1.1, 3.2.5.1.3: the answer belongs to the session and is protected as the request was. Interim
+    /// MS-SMB2 3.2.5.1.1, 3.2.5.1.3: the answer is to this command, belongs to the session, and is protected as the
+    /// request was. Interim
     /// answers are never signed, and a session that the server does not know it cannot sign for.
     fn verify(&self, message: IncomingMessage) -> Result<IncomingMessage, Failure> {
         let (header, form) = (&message.message.header, &message.form);
@@ -145,14 +153,25 @@ impl Pending {
                 self.id
             )))
         };
-        if self.session != 0 && header.session_id != self.session {
+        let Sent {
+            command,
+            session,
+            protection,
+        } = self.sent;
+        if header.command != command {
             return wrong(&format!(
-                "belongs to session {:#x} instead of {:#x}",
-                header.session_id, self.session
+                "is one to {} instead of {command}",
+                header.command
+            ));
+        }
+        if session != 0 && header.session_id != session {
+            return wrong(&format!(
+                "belongs to session {:#x} instead of {session:#x}",
+                header.session_id
             ));
         }
         let unsigned_by_nature = frame::is_interim(header) || frame::ends_session(header.status);
-        match self.protection {
+        match protection {
             Protection::Encrypted if !form.encrypted && !unsigned_by_nature => {
                 wrong("is not encrypted")
             }

@@ -1,6 +1,6 @@
 //! What stands between a client and a server, and what stands in for one.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use replay_engine::{Identity, Target};
@@ -14,9 +14,13 @@ pub(crate) struct Tap {
     /// Where the client is to go.
     pub(crate) target: Target,
     commands: Arc<Mutex<Vec<u16>>>,
-    /// From now on signatures are wrong.
-    pub(crate) spoil: Arc<AtomicBool>,
+    spoil: Arc<AtomicU64>,
 }
+
+/// What [`Tap::spoil`] does to an answer. Any other number changes some of its bytes, which ones hangs on the number;
+/// MessageId and NextCommand stay, so that it is still the answer to its request.
+const NOTHING: u64 = 0;
+const SIGNATURE: u64 = 1;
 
 impl Tap {
     pub(crate) async fn new(target: &Target) -> Self {
@@ -44,14 +48,30 @@ impl Tap {
                 }));
                 let spoil = spoil.clone();
                 tokio::spawn(pump(from_server, to_client, move |frame| {
-                    if spoil.load(Ordering::SeqCst) {
-                        // A byte of the signature.
-                        frame[50] ^= 1;
+                    match spoil.load(Ordering::SeqCst) {
+                        NOTHING => {}
+                        SIGNATURE => frame[50] ^= 1,
+                        seed => scramble(frame, seed),
                     }
                 }));
             }
         });
         tap
+    }
+
+    /// From now on signatures are wrong.
+    pub(crate) fn spoil_signatures(&self) {
+        self.spoil.store(SIGNATURE, Ordering::SeqCst);
+    }
+
+    /// From now on bytes are wrong; which ones hangs on `seed`.
+    pub(crate) fn spoil_bytes(&self, seed: u64) {
+        self.spoil.store(seed + 2, Ordering::SeqCst);
+    }
+
+    /// From now on nothing is wrong.
+    pub(crate) fn heal(&self) {
+        self.spoil.store(NOTHING, Ordering::SeqCst);
     }
 
     /// What the client has sent.
@@ -81,6 +101,22 @@ async fn pump(
         }
     }
     let _ = to.shutdown().await;
+}
+
+fn scramble(frame: &mut [u8], seed: u64) {
+    // xorshift64*: any sequence will do that is the same in every run.
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut random = || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    };
+    for _ in 0..=random() % 8 {
+        let at = (random() % (frame.len() as u64 - 12)) as usize;
+        let at = if at < 20 { at } else { at + 12 };
+        frame[at] ^= random() as u8 | 1;
+    }
 }
 
 /// The commands of a frame's messages.
