@@ -30,7 +30,9 @@ lk: B lock g range=0..1 exclusive wait -> PENDING
 ";
 
 fn docs(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name)
 }
 
 /// Compares a page with what it should hold, or writes it where the environment asks for it.
@@ -50,7 +52,10 @@ fn current(name: &str, expected: &str) {
 
 #[test]
 fn the_reference_is_current() {
-    let page = format!("{INTRODUCTION}{}", replay_ir::reference::markdown(&VOCABULARY));
+    let page = format!(
+        "{INTRODUCTION}{}",
+        replay_ir::reference::markdown(&VOCABULARY)
+    );
     current("reference.md", &page);
 }
 
@@ -66,7 +71,8 @@ fn every_example_loads() {
     for verb in VOCABULARY.verbs {
         let opened = if verb.name == "create" { "" } else { OPENED };
         let text = format!("{BEFORE}{opened}{}\n", verb.example);
-        let trace = replay_ir::load_str(verb.name, &text, &VOCABULARY).unwrap_or_else(|errors| panic!("{errors}"));
+        let trace = replay_ir::load_str(verb.name, &text, &VOCABULARY)
+            .unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(check_trace(&trace), [], "{}", verb.example);
         let last = trace.steps().last().expect("the example is a step");
         assert_eq!(last.verb().name, verb.name, "{}", verb.example);
@@ -76,13 +82,24 @@ fn every_example_loads() {
 #[test]
 fn every_name_is_described_once() {
     for verb in VOCABULARY.verbs {
-        let same = VOCABULARY.verbs.iter().filter(|other| other.name == verb.name);
+        let same = VOCABULARY
+            .verbs
+            .iter()
+            .filter(|other| other.name == verb.name);
         assert_eq!(same.count(), 1, "{}", verb.name);
         let mut names: Vec<&str> = verb.args.iter().map(|arg| arg.name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), verb.args.len(), "arguments of {}", verb.name);
-        assert!(verb.args.is_sorted_by_key(|arg| !arg.positional), "{}: by position first", verb.name);
-        assert!(!verb.doc.is_empty() && verb.args.iter().all(|arg| arg.doc.ends_with('.')), "{}", verb.name);
+        assert!(
+            verb.args.is_sorted_by_key(|arg| !arg.positional),
+            "{}: by position first",
+            verb.name
+        );
+        assert!(
+            !verb.doc.is_empty() && verb.args.iter().all(|arg| arg.doc.ends_with('.')),
+            "{}",
+            verb.name
+        );
     }
 }

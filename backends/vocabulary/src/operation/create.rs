@@ -185,7 +185,7 @@ fn durable<'t>(
     let nanoseconds = timeout.unwrap_or(0);
     let milliseconds = u32::try_from(nanoseconds / 1_000_000)
         .ok()
-        .filter(|_| nanoseconds % 1_000_000 == 0);
+        .filter(|_| nanoseconds.is_multiple_of(1_000_000));
     let timeout = milliseconds.ok_or_else(|| ArgError::Value {
         name: "durable-timeout",
         reason: "must be whole milliseconds, at most 2^32-1 of them".to_owned(),
