@@ -137,10 +137,10 @@ impl Tree {
         let status = line.status;
         match &line.command {
             Command::QueryPath { path, .. } => self.learn(path, status),
-            Command::Find { directory, .. } => {
-                if line.succeeds() || status == Some(ntstatus::NO_SUCH_FILE) {
-                    self.need(directory, true);
-                }
+            Command::Find { directory, .. }
+                if line.succeeds() || status == Some(ntstatus::NO_SUCH_FILE) =>
+            {
+                self.need(directory, true);
             }
             Command::Unlink { path } if !path.contains(['*', '?', '<', '>']) => {
                 self.learn(path, status);
