@@ -33,8 +33,12 @@ A read g len=4096 -> OK len=4096
 "#;
 
 /// Name, and the steps that make one operation.
-const OPERATIONS: [(&str, &[u32]); 4] =
-    [("echo", &[0]), ("create+close", &[1, 2]), ("4 KiB write", &[4]), ("4 KiB read", &[5])];
+const OPERATIONS: [(&str, &[u32]); 4] = [
+    ("echo", &[0]),
+    ("create+close", &[1, 2]),
+    ("4 KiB write", &[4]),
+    ("4 KiB read", &[5]),
+];
 
 /// What one run of one operation gave.
 #[derive(Clone, Copy)]
@@ -46,20 +50,30 @@ struct Figures {
 }
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    let numbers: Vec<u64> = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
     let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
     let (seconds, rounds) = (Duration::from_secs(number(0, 2)), number(1, 3));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
         let spec = ServerSpec::samba("4.17").expect("a known version");
         let options = StartOptions::from_env().expect("the environment is in order");
-        let options = StartOptions { any_version: true, ..options };
+        let options = StartOptions {
+            any_version: true,
+            ..options
+        };
         let server = match samba_servers::start(&spec, &options).await {
             Ok(server) => server,
             Err(error) => return println!("there is no server: {error}"),
         };
-        let site = server.open_case("bench", &["alice".to_owned()]).await.expect("a place");
+        let site = server
+            .open_case("bench", &["alice".to_owned()])
+            .await
+            .expect("a place");
         println!("server: {}", server.describe());
         speed(&site, seconds, rounds).await;
         memory(&site, number(2, 500)).await;
@@ -78,20 +92,29 @@ fn backends() -> Vec<Arc<dyn Backend>> {
 }
 
 async fn speed(site: &CaseSite, seconds: Duration, rounds: u64) {
-    println!("{:<12} {:<14} {:>9} {:>10} {:>8} {:>8}", "client", "operation", "ops/s", "CPU us/op", "p50 us", "p99 us");
+    println!(
+        "{:<12} {:<14} {:>9} {:>10} {:>8} {:>8}",
+        "client", "operation", "ops/s", "CPU us/op", "p50 us", "p99 us"
+    );
     let mut rows: Vec<(String, &str, Vec<Figures>)> = Vec::new();
-    let mut add = |client: &str, operation: &'static str, figures: Figures| {
-        match rows.iter_mut().find(|row| row.0 == client && row.1 == operation) {
-            Some(row) => row.2.push(figures),
-            None => rows.push((client.to_owned(), operation, vec![figures])),
-        }
+    let mut add = |client: &str, operation: &'static str, figures: Figures| match rows
+        .iter_mut()
+        .find(|row| row.0 == client && row.1 == operation)
+    {
+        Some(row) => row.2.push(figures),
+        None => rows.push((client.to_owned(), operation, vec![figures])),
     };
     for _ in 0..rounds {
         for backend in backends() {
-            let mut client = Client::connect(&*backend, site, site.identities["alice"].clone()).await;
+            let mut client =
+                Client::connect(&*backend, site, site.identities["alice"].clone()).await;
             client.run(3).await;
             for (operation, steps) in OPERATIONS {
-                add(backend.name(), operation, client.measure(steps, seconds).await);
+                add(
+                    backend.name(),
+                    operation,
+                    client.measure(steps, seconds).await,
+                );
             }
             client.close().await;
         }
@@ -110,7 +133,13 @@ async fn speed(site: &CaseSite, seconds: Duration, rounds: u64) {
             values.sort_by(f64::total_cmp);
             values[values.len() / 2]
         };
-        let dash = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.0}") };
+        let dash = |value: f64| {
+            if value.is_nan() {
+                "-".to_owned()
+            } else {
+                format!("{value:.0}")
+            }
+        };
         println!(
             "{client:<12} {operation:<14} {:>9.0} {:>10.1} {:>8} {:>8}",
             median(|figures| figures.per_second),
@@ -130,13 +159,17 @@ async fn memory(site: &CaseSite, connections: u64) {
             if count == 100 {
                 before = resident_kib();
             }
-            let mut client = Client::connect(&*backend, site, site.identities["alice"].clone()).await;
+            let mut client =
+                Client::connect(&*backend, site, site.identities["alice"].clone()).await;
             client.run(3).await;
             clients.push(client);
         }
         let grown = resident_kib().saturating_sub(before);
         let each = grown as f64 / connections as f64;
-        println!("{}: {each:.1} KiB for each of {connections} connections with an open file", backend.name());
+        println!(
+            "{}: {each:.1} KiB for each of {connections} connections with an open file",
+            backend.name()
+        );
         for client in clients {
             client.close().await;
         }
@@ -161,7 +194,11 @@ impl Client {
             identity: Some(identity),
             events: queue.events(ClientId(0)),
         };
-        let mut client = Self { connection: backend.client(context), queue, batch: Vec::new() };
+        let mut client = Self {
+            connection: backend.client(context),
+            queue,
+            batch: Vec::new(),
+        };
         client.submit(Op::Connect).await;
         client
     }
@@ -220,21 +257,43 @@ fn smbtorture(site: &CaseSite, test: &str, counted: &str, seconds: Duration) -> 
     let identity = &site.identities["alice"];
     // The password goes by a file: arguments can be seen by everybody.
     let account = std::env::temp_dir().join(format!("smb-replay-bench-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&account).ok()?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&account)
+        .ok()?;
     let password = identity.password.expose_secret();
-    write!(file, "username={}\npassword={password}\ndomain={}\n", identity.account, identity.domain).ok()?;
+    write!(
+        file,
+        "username={}\npassword={password}\ndomain={}\n",
+        identity.account, identity.domain
+    )
+    .ok()?;
     let cpu = cpu_us("self", 13);
     let output = Command::new("smbtorture")
-        .arg(format!("//{}/{}", site.target.address.ip(), site.target.share))
+        .arg(format!(
+            "//{}/{}",
+            site.target.address.ip(),
+            site.target.share
+        ))
         .args(["-p", &site.target.address.port().to_string(), "-A"])
         .arg(&account)
         .arg(format!("--option=torture:timelimit={}", seconds.as_secs()))
-        .args(["--option=torture:nprocs=1", "--option=torture:qdepth=1", test])
+        .args([
+            "--option=torture:nprocs=1",
+            "--option=torture:qdepth=1",
+            test,
+        ])
         .output();
     fs::remove_file(&account).ok()?;
-    let text = String::from_utf8_lossy(&output.ok()?.stdout).replace('\r', "\n");
+    // It shows its progress on standard error, in one line that it overwrites.
+    let text = String::from_utf8_lossy(&output.ok()?.stderr).into_owned();
     let marker = format!("{counted}[num/s=");
-    let rates = text.split(&marker).skip(1).filter_map(|rest| rest.split(',').next()?.parse::<f64>().ok());
+    let rates = text
+        .split(&marker)
+        .skip(1)
+        .filter_map(|rest| rest.split(',').next()?.parse::<f64>().ok());
     let rates: Vec<_> = rates.collect();
     if rates.is_empty() {
         return None;
@@ -242,7 +301,12 @@ fn smbtorture(site: &CaseSite, test: &str, counted: &str, seconds: Duration) -> 
     let per_second = rates.iter().sum::<f64>() / rates.len() as f64;
     // Its login is in this too, some milliseconds.
     let cpu_us = (cpu_us("self", 13) - cpu) / (per_second * seconds.as_secs_f64());
-    Some(Figures { per_second, cpu_us, p50_us: f64::NAN, p99_us: f64::NAN })
+    Some(Figures {
+        per_second,
+        cpu_us,
+        p50_us: f64::NAN,
+        p99_us: f64::NAN,
+    })
 }
 
 /// User and system time in microseconds, from two fields of /proc/PID/stat beginning at `field` (proc(5), from 0 behind
@@ -250,7 +314,11 @@ fn smbtorture(site: &CaseSite, test: &str, counted: &str, seconds: Duration) -> 
 fn cpu_us(process: &str, field: usize) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let behind_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks = behind_name.split(' ').skip(field).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    let ticks = behind_name
+        .split(' ')
+        .skip(field)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok());
     ticks.sum::<f64>() * 10_000.0
 }
 
@@ -258,5 +326,6 @@ fn cpu_us(process: &str, field: usize) -> f64 {
 fn resident_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or(0)
 }

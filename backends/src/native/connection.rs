@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use replay_engine::{ClientContext, Events, Op, Outcome};
 use replay_ir::StepId;
-use smb_vocabulary::{Operation, answer};
+use smb_vocabulary::{BreakAction, Operation, answer};
 use smb_wire::{FileId, Guid};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -145,6 +145,14 @@ impl Shared {
                     End::Lost("the trace disconnected it".to_owned()),
                     false,
                 );
+                state.lanes[usize::from(lane)].done(member.op, answered(0));
+            }
+            // What `missing` lets through is what happens anyway.
+            Operation::OnBreak {
+                action: BreakAction::Acknowledge,
+                level: None,
+                ..
+            } => {
                 state.lanes[usize::from(lane)].done(member.op, answered(0));
             }
             Operation::Cancel { step } => {

@@ -27,7 +27,7 @@ use super::pump::Reader;
 use super::receive::Accepted;
 use super::request;
 use super::secure::{Algorithms, Security};
-use super::transport::{Item, Negotiated, SendError, Session, Transport, Tree};
+use super::transport::{Item, Negotiated, SendError, Transport, Tree};
 
 /// The longest that an attempt may take. The engine's own bound is shorter; this one is for those who have none.
 const LIMIT: Duration = Duration::from_secs(60);

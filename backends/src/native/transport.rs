@@ -47,7 +47,12 @@ impl Default for Negotiated {
     /// What holds before anything is negotiated.
     fn default() -> Self {
         let max = 65_536;
-        Self { dialect: Dialect::SMB_2_0_2, max_read: max, max_write: max, max_transact: max }
+        Self {
+            dialect: Dialect::SMB_2_0_2,
+            max_read: max,
+            max_write: max,
+            max_transact: max,
+        }
     }
 }
 
@@ -201,17 +206,17 @@ impl Transport {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let (credits, in_flight) = (self.credits.clone(), self.pending.len());
-            let sent = self.compose(items, scratch);
+            let composed = self.compose(items, scratch).map_err(SendError::Impossible);
+            let sent = composed.and_then(|()| {
+                if let Some(preauth) = preauth {
+                    preauth.update(&scratch[PREFIX..]);
+                }
+                self.write(scratch).map_err(SendError::Io)
+            });
             if sent.is_err() {
                 self.credits = credits;
                 self.pending.truncate(in_flight);
             }
-            if let Some(preauth) = preauth {
-                preauth.update(&scratch[PREFIX..]);
-            }
-            let sent = sent
-                .map_err(SendError::Impossible)
-                .and_then(|()| self.write(scratch).map_err(SendError::Io));
             if scratch.capacity() > KEEP {
                 *scratch = Vec::new();
             }

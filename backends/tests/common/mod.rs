@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replay_engine::{
-    Backend, BreakEvent, ClientContext, CloseError, Connection, Event, EventKind, EventQueue, Identity, Op,
-    Outcome, Target,
+    Backend, BreakEvent, ClientContext, CloseError, Connection, Event, EventKind, EventQueue,
+    Identity, Op, Outcome, Target,
 };
 use replay_ir::{Answer, ClientId, Role, Step, StepId, Trace, Value, load_str};
 use samba_servers::{CaseSite, Server, ServerSpec, StartOptions};
@@ -253,7 +253,9 @@ impl Player {
 
     /// Closes one client.
     pub(crate) async fn close_one(&mut self, client: ClientId) -> Result<(), CloseError> {
-        let client = self.clients[client.0 as usize].take().expect("the client is open");
+        let client = self.clients[client.0 as usize]
+            .take()
+            .expect("the client is open");
         client.close().await
     }
 

@@ -363,6 +363,7 @@ pub(crate) const CHECKS: &[(&str, Body)] = &[
         client A user=alice
         client B user=bob
         A create f "x" access=rw disposition=create oplock=batch -> OK oplock=batch
+        A on-break f ack
         B create g "x" access=r -> OK
         A break f batch->ii within=5s -> OK acknowledge=yes
         B close g
