@@ -147,34 +147,16 @@ impl<'t> ClientSettings<'t> {
         Ok(settings)
     }
 
+    /// What loading does not know of already.
     fn check(&self, client: &Client) -> Result<(), ArgError> {
-        let conflict = |text: String| Err(ArgError::Conflict(text));
-        let name = client.name();
-        if client.on().is_some() {
-            let bare = client.args().next().is_none();
-            return match bare {
-                true => Ok(()),
-                false => conflict(format!(
-                    "client {name} shares another's session (`on=`) and has no settings of its own"
-                )),
-            };
+        let encrypts = self.encryption == Encryption::Required;
+        if encrypts && self.dialects.max < Dialect::SMB_3_0 {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: `encryption=required` needs a dialect from 3.0 on"
+            )));
         }
-        match (self.user, self.anonymous) {
-            (None, false) => conflict(format!(
-                "client {name} has no identity; write `user=NAME`, `anonymous`, or `on=` another client"
-            )),
-            (Some(_), true) => conflict(format!(
-                "client {name} cannot be both `user=` and `anonymous`"
-            )),
-            _ if self.encryption == Encryption::Required
-                && self.dialects.max < Dialect::SMB_3_0 =>
-            {
-                conflict(format!(
-                    "client {name}: `encryption=required` needs a dialect from 3.0 on"
-                ))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,59 @@
 
 use super::{YES_NO, field, fields, flag, optional, positional};
 use crate::{lease, time, words};
-use replay_ir::{ArgKind, Role, VerbSpec};
+use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
+
+pub(super) const CREATE_ANSWER: &[FieldSpec] = &[
+    field(
+        "oplock",
+        ArgKind::Token(|text| words::OPLOCK.check_canonical(text)),
+        "OplockLevel that was granted.",
+    ),
+    field(
+        "action",
+        ArgKind::Token(|text| words::ACTION.check_canonical(text)),
+        "CreateAction: `superseded` `opened` `created` `overwritten`.",
+    ),
+    fields::SIZE,
+    fields::ALLOCATION,
+    fields::ATTRIBUTES,
+    fields::CREATED,
+    fields::ACCESSED,
+    fields::WRITTEN,
+    fields::CHANGED,
+    fields::MAXIMAL_ACCESS,
+    field(
+        "maximal-access-status",
+        ArgKind::Token(words::check_canonical_hex),
+        "QueryStatus of the maximal access answer, an NTSTATUS in hexadecimal.",
+    ),
+    field(
+        "on-disk-id",
+        ArgKind::Token(words::check_canonical_hex),
+        "DiskFileId, in hexadecimal (MS-SMB2 2.2.14.2.9).",
+    ),
+    field(
+        "lease-state",
+        ArgKind::Token(|text| words::LEASE.check_canonical(text)),
+        "LeaseState that was granted: `none` `r` `rh` `rw` `rwh`.",
+    ),
+    field("lease-epoch", ArgKind::Int, "Epoch (v2)."),
+    field(
+        "lease-breaking",
+        YES_NO,
+        "SMB2_LEASE_FLAG_BREAK_IN_PROGRESS.",
+    ),
+    field(
+        "durable",
+        ArgKind::Word(&["no", "v1", "v2", "persistent"]),
+        "What the server granted.",
+    ),
+    field(
+        "durable-timeout",
+        ArgKind::Duration,
+        "Timeout of the V2 answer.",
+    ),
+];
 
 pub(super) const CREATE: VerbSpec = VerbSpec {
     name: "create",
@@ -122,57 +174,7 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             "Timeout of the V2 request, whole milliseconds. Default 0.",
         ),
     ],
-    answer: &[
-        field(
-            "oplock",
-            ArgKind::Token(|text| words::OPLOCK.check_canonical(text)),
-            "OplockLevel that was granted.",
-        ),
-        field(
-            "action",
-            ArgKind::Token(|text| words::ACTION.check_canonical(text)),
-            "CreateAction: `superseded` `opened` `created` `overwritten`.",
-        ),
-        fields::SIZE,
-        fields::ALLOCATION,
-        fields::ATTRIBUTES,
-        fields::CREATED,
-        fields::ACCESSED,
-        fields::WRITTEN,
-        fields::CHANGED,
-        fields::MAXIMAL_ACCESS,
-        field(
-            "maximal-access-status",
-            ArgKind::Token(words::check_canonical_hex),
-            "QueryStatus of the maximal access answer, an NTSTATUS in hexadecimal.",
-        ),
-        field(
-            "on-disk-id",
-            ArgKind::Token(words::check_canonical_hex),
-            "DiskFileId, in hexadecimal (MS-SMB2 2.2.14.2.9).",
-        ),
-        field(
-            "lease-state",
-            ArgKind::Token(|text| words::LEASE.check_canonical(text)),
-            "LeaseState that was granted: `none` `r` `rh` `rw` `rwh`.",
-        ),
-        field("lease-epoch", ArgKind::Int, "Epoch (v2)."),
-        field(
-            "lease-breaking",
-            YES_NO,
-            "SMB2_LEASE_FLAG_BREAK_IN_PROGRESS.",
-        ),
-        field(
-            "durable",
-            ArgKind::Word(&["no", "v1", "v2", "persistent"]),
-            "What the server granted.",
-        ),
-        field(
-            "durable-timeout",
-            ArgKind::Duration,
-            "Timeout of the V2 answer.",
-        ),
-    ],
+    answer: CREATE_ANSWER,
     example: "A create f \"report.docx\" access=rw share=r disposition=open-if oplock=batch -> OK action=opened \
               oplock=batch",
 };

@@ -1,7 +1,7 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{field, fields, optional, positional};
-use replay_ir::{ArgKind, Role, VerbSpec};
+use super::{field, fields, file, optional, positional};
+use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
 pub(super) const CONNECT: VerbSpec = VerbSpec {
     name: "connect",
@@ -128,6 +128,19 @@ pub(super) const CANCEL: VerbSpec = VerbSpec {
     example: "B cancel lk",
 };
 
+/// What a step that was pending can say in the end: a create, or a read that took its time.
+static AWAIT_ANSWER: [FieldSpec; file::CREATE_ANSWER.len() + 1] = {
+    let mut fields = [const { field("len", ArgKind::Int, "DataLength of a read in bytes.") };
+        file::CREATE_ANSWER.len() + 1];
+    let mut index = 0;
+    while index < file::CREATE_ANSWER.len() {
+        let FieldSpec { name, kind, doc } = &file::CREATE_ANSWER[index];
+        fields[index] = field(name, *kind, doc);
+        index += 1;
+    }
+    fields
+};
+
 pub(super) const AWAIT: VerbSpec = VerbSpec {
     name: "await",
     role: Role::Await,
@@ -139,7 +152,7 @@ pub(super) const AWAIT: VerbSpec = VerbSpec {
         ArgKind::Label,
         "The step whose answer is taken.",
     )],
-    answer: &[],
+    answer: &AWAIT_ANSWER,
     example: "B await lk -> CANCELLED",
 };
 
