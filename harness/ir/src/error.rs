@@ -196,10 +196,7 @@ impl Problem {
             | Problem::UnknownLabel { like: found, .. } => return like(found),
             Problem::UnknownStatus { like: found, .. } => {
                 return like(found).or_else(|| {
-                    Some(
-                        "write a name of MS-ERREF without `STATUS_`, `OK`, or 0x and hex digits"
-                            .into(),
-                    )
+                    Some("write the name of a status, `OK`, or 0x and hex digits".into())
                 });
             }
             Problem::NoVersion { json: false } => "write `ir 1` as the first line",

@@ -28,6 +28,7 @@ mod text;
 pub mod time;
 pub mod value;
 pub mod vocabulary;
+mod vocabulary_check;
 
 pub use answer::{Answer, OwnedValue};
 pub use builder::{ExpectSpec, ExpectStatus, StepSpec, TraceBuilder};

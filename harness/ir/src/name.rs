@@ -144,16 +144,24 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
     if name.len() > LONGEST {
         return None;
     }
-    let lower = name.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase();
+    // How far each candidate is; names of one or two letters are never meant by others.
+    let distance = |candidate: &str| {
+        let candidate = candidate.to_ascii_lowercase();
+        let (short, long) = (
+            candidate.len().min(name.len()),
+            candidate.len().max(name.len()),
+        );
+        let begins = candidate.starts_with(&name) || name.starts_with(&candidate);
+        let distance = match begins {
+            true => 1,
+            false => strsim::damerau_levenshtein(&name, &candidate),
+        };
+        (short >= 3 && distance <= long.div_ceil(4)).then_some(distance)
+    };
     candidates
         .filter(|candidate| candidate.len() <= LONGEST)
-        .map(|c| {
-            (
-                strsim::damerau_levenshtein(&lower, &c.to_ascii_lowercase()),
-                c,
-            )
-        })
-        .filter(|&(distance, candidate)| distance <= candidate.len().max(name.len()).div_ceil(4))
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)))
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate.to_owned())
 }

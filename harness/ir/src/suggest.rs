@@ -11,19 +11,18 @@ pub(crate) fn status(name: &str, by_name: fn(&str) -> Option<u32>) -> Option<Str
         return None;
     }
     let upper = name.to_ascii_uppercase().replace('-', "_");
-    let upper = upper.strip_prefix("NT_").unwrap_or(&upper);
-    let upper = upper.strip_prefix("STATUS_").unwrap_or(upper);
-    if matches!(upper, "SUCCESS" | "OK") {
-        return Some("OK".into());
+    // Programs print the names behind prefixes of several words.
+    let suffixes = upper.match_indices('_').map(|(at, _)| &upper[at + 1..]);
+    for suffix in suffixes.chain([&*upper]) {
+        if suffix == "OK" || by_name(suffix).is_some() {
+            return Some(suffix.to_owned());
+        }
     }
     let known = |candidate: &[u8]| {
         let candidate = std::str::from_utf8(candidate).ok()?;
         by_name(candidate).map(|_| candidate.to_owned())
     };
     let bytes = upper.as_bytes();
-    if let Some(found) = known(bytes) {
-        return Some(found);
-    }
     for index in 0..=bytes.len() {
         let (before, after) = bytes.split_at(index);
         let mut tries = Vec::with_capacity(2 * LETTERS.len() + 2);

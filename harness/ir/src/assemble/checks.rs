@@ -99,11 +99,7 @@ impl Assembler {
                 at: place.span.start as usize,
                 line: place.line,
             };
-            match self.read_check(place, words) {
-                Ok(check) => checks.push(check),
-                // The sink has it.
-                Err(Reported) => {}
-            }
+            checks.extend(self.read_check(place, words).ok());
         }
         checks
     }

@@ -131,10 +131,9 @@ impl Assembler {
 
     fn end_handle(&mut self, connection: ClientId, name: Symbol) {
         let line = self.draft.line;
-        if let Some(handle) = self.handles.get_mut(&(connection, name)) {
-            if matches!(handle.state, State::Open { .. }) {
-                handle.state = State::Closed { line };
-            }
+        let handle = self.handles.get_mut(&(connection, name));
+        if let Some(handle) = handle.filter(|handle| matches!(handle.state, State::Open { .. })) {
+            handle.state = State::Closed { line };
         }
     }
 

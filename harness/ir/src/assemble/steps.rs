@@ -14,7 +14,7 @@ impl Assembler {
     /// Ends the step that [`Assembler::begin_step`] began.
     pub(crate) fn finish_step(&mut self, raw: &RawStep<'_>) {
         let line = self.draft.line;
-        if raw.verb.is_none() {
+        if raw.verb.is_none() && raw.client.is_some() {
             self.error(line, raw.whole, || Problem::Expected {
                 expected: "a verb".into(),
                 found: "nothing".into(),

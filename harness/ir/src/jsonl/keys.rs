@@ -88,6 +88,13 @@ pub(super) struct Kind {
     pub(super) keys: &'static [Key],
 }
 
+impl Kind {
+    /// The bits of its keys.
+    pub(super) fn allowed(&self) -> u32 {
+        self.keys.iter().fold(0, |keys, key| keys | key.bit())
+    }
+}
+
 /// All kinds; steps last.
 pub(super) const KINDS: [Kind; 5] = [
     Kind {

@@ -112,7 +112,11 @@ impl<'s> Line<'_, 's> {
         let name = name.get();
         let Some(key) = Key::of(&name) else {
             let all = NAMES.map(|(_, name)| name);
-            self.unknown_key(span, "trace", &all, &name);
+            self.error(span, || Problem::Unknown {
+                what: "key",
+                name: excerpt(&name),
+                like: nearest(&name, all.into_iter()),
+            });
             return scanner.value().map(drop);
         };
         let after = NAMES.iter().position(|&(known, _)| known == key);
@@ -230,7 +234,10 @@ impl<'s> Line<'_, 's> {
             });
             return Ok(());
         };
-        self.wrong_keys(kind);
+        if self.wrong_keys(kind) && kind.mark != Key::Do && self.drafted {
+            // Its arguments were taken for those of a step.
+            return Ok(());
+        }
         match kind.mark {
             Key::Version => self.header(begun),
             Key::Check => self.check(),
@@ -415,27 +422,21 @@ impl<'s> Line<'_, 's> {
         Ok(())
     }
 
-    /// Reports the keys that lines of this kind do not have.
-    fn wrong_keys(&mut self, kind: &Kind) {
-        let allowed = kind.keys.iter().fold(0, |keys, key| keys | key.bit());
-        if self.keys & !allowed == 0 {
-            return;
+    /// Reports the keys that lines of this kind do not have; true when there are some.
+    fn wrong_keys(&mut self, kind: &Kind) -> bool {
+        let wrong = self.keys & !kind.allowed();
+        if wrong == 0 {
+            return false;
         }
-        let names: Vec<&str> = kind.keys.iter().map(|key| key.name()).collect();
-        for (key, name) in NAMES {
-            if self.keys & !allowed & key.bit() != 0 {
-                self.unknown_key(key_span(self.text, name), kind.name, &names, name);
-            }
+        for (_, name) in NAMES.iter().filter(|(key, _)| wrong & key.bit() != 0) {
+            self.error(key_span(self.text, name), || Problem::UnknownIn {
+                owner: format!("{} line", kind.name),
+                what: "key",
+                name: (*name).to_owned(),
+                like: None,
+            });
         }
-    }
-
-    fn unknown_key(&mut self, span: Span, owner: &str, allowed: &[&str], key: &str) {
-        self.error(span, || Problem::UnknownIn {
-            owner: format!("{owner} line"),
-            what: "key",
-            name: excerpt(key),
-            like: nearest(key, allowed.iter().copied()),
-        });
+        true
     }
 }
 
