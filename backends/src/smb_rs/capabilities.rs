@@ -8,8 +8,8 @@ use smb_wire::Dialect;
 
 use super::request::{self, Place};
 
-/// The verbs that it sends, and those of which nothing is sent.
-const VERBS: [&str; 18] = [
+/// The verbs that it sends.
+const VERBS: [&str; 17] = [
     "connect",
     "disconnect",
     "tree-connect",
@@ -27,7 +27,6 @@ const VERBS: [&str; 18] = [
     "set-info",
     "query-fs",
     "cancel",
-    "await",
 ];
 
 /// What it cannot do, each with the reason.
@@ -79,7 +78,7 @@ const LIMITS: [(&str, &str); 11] = [
 pub(super) fn capabilities() -> Capabilities {
     Capabilities {
         mode: Mode::Exact,
-        verbs: [VERBS.as_slice(), &["pause"]].concat(),
+        verbs: VERBS.to_vec(),
         limits: LIMITS.to_vec(),
     }
 }
