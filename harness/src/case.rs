@@ -15,7 +15,7 @@ use crate::replay::{Replayed, Request, replay};
 use crate::servers::{POOL, ServerError, ServerSpec, Shared};
 use crate::settings::{Settings, Update};
 use crate::verdict::Verdict;
-use crate::{backends, load, update};
+use crate::{backends, load, needs, update};
 
 /// The longest that a case of a suite may replay, unless it is told otherwise.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -161,6 +161,10 @@ impl Case {
             Ok(Ok(shared)) => shared,
             Ok(Err(verdict)) | Err(verdict) => return verdict,
         };
+        let lacks = &self.about.settings.lacks;
+        if let Some(reason) = needs::skip_reason(&trace, &shared.server, lacks) {
+            return Verdict::Skipped(reason);
+        }
         let request = Request {
             case: &self.about.name,
             trace: Arc::clone(&trace),

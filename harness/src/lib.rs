@@ -38,6 +38,7 @@ mod interrupt;
 mod known;
 mod load;
 mod naming;
+mod needs;
 mod render;
 mod replay;
 mod report;

@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) artifacts: Option<PathBuf>,
     /// `IR_UPDATE`: which expectations are rewritten.
     pub(crate) update: Update,
+    /// `SMB_REPLAY_LACKS`: what a server at an address does not have.
+    pub(crate) lacks: Vec<String>,
     /// `NEXTEST_RUN_ID`: set when this process runs one test of a run of nextest.
     pub(crate) nextest_run: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Settings {
             keep: is_on("SMB_REPLAY_KEEP"),
             artifacts: get("SMB_REPLAY_ARTIFACTS").map(PathBuf::from),
             update,
+            lacks: crate::needs::parse(&get("SMB_REPLAY_LACKS").unwrap_or_default())?,
             nextest_run: get("NEXTEST_RUN_ID"),
         })
     }

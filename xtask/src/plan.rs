@@ -71,7 +71,12 @@ pub(crate) fn test(runner: &Runner, may_install: bool) -> ExitCode {
     // One build of everything serves this and all that follow; the suite is among the tests, on
     // the source of servers that comes first.
     table.step("tests and examples in the documentation", || {
-        run(runner, &["test", "--workspace"], BUILDING, |_| {})
+        run(
+            runner,
+            &["test", "--workspace", "--no-fail-fast"],
+            BUILDING,
+            |_| {},
+        )
     });
     for (source, can) in [("docker", sources.docker), ("local", sources.local)] {
         table.step(&format!("suite on {source}"), || match can {

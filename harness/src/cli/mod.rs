@@ -76,6 +76,7 @@ Exit codes:
 Environment:
   SMB_REPLAY_SERVER      smb://host:port/share: a server that runs already
   SMB_REPLAY_IDENTITIES  its accounts: a file with mode 0600
+  SMB_REPLAY_LACKS       what it does not have, in words of `needs` lines: leases,streams
   SMB_REPLAY_SOURCE      auto, external, docker or local: where a server comes from
   RUST_LOG               what is logged to stderr, for instance smb_backends=debug";
 

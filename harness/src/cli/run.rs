@@ -14,7 +14,7 @@ use crate::render::{self, Surroundings};
 use crate::replay::{Replayed, Request, replay};
 use crate::report::Report;
 use crate::servers::{POOL, ServerSpec};
-use crate::{backends, load};
+use crate::{backends, load, needs};
 
 /// Every step is kept for the text of a failure up to this many; beyond it the last of each client.
 const LOGGED_STEPS: usize = 100_000;
@@ -50,6 +50,13 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         say(format_args!("skipped: {reason}"));
         return Exit::Skipped;
     }
+    let lacks = match needs::parse(&std::env::var("SMB_REPLAY_LACKS").unwrap_or_default()) {
+        Ok(lacks) => lacks,
+        Err(reason) => {
+            say(reason);
+            return Exit::Usage;
+        }
+    };
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,7 +66,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
     };
     let interrupt = Interrupt::listen(runtime.handle());
     let exit = runtime.block_on(async {
-        let exit = replay_on(arguments, &spec, backend, trace, &interrupt).await;
+        let exit = replay_on(arguments, &spec, backend, trace, &lacks, &interrupt).await;
         for trouble in POOL.stop().await {
             say(trouble);
         }
@@ -74,6 +81,7 @@ async fn replay_on(
     spec: &ServerSpec,
     backend: Arc<dyn replay_engine::Backend>,
     trace: Arc<Trace>,
+    lacks: &[String],
     interrupt: &Interrupt,
 ) -> Exit {
     let started = tokio::select! {
@@ -88,6 +96,10 @@ async fn replay_on(
             return Exit::NoServer;
         }
     };
+    if let Some(reason) = needs::skip_reason(&trace, &shared.server, lacks) {
+        say(format_args!("skipped: {reason}"));
+        return Exit::Skipped;
+    }
     let options = options(arguments, &trace);
     let stopper = {
         let (interrupt, stop) = (interrupt.clone(), options.stop.clone());
