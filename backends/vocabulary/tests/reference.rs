@@ -13,6 +13,7 @@ that table (`UPDATE_DOCS=1 cargo test -p smb-vocabulary`).
 
 Short names of the specifications: MS-SMB2 is the protocol, MS-FSA what a file system answers to it, MS-FSCC the structures
 and names of files, MS-ERREF the status codes.
+
 ";
 
 /// What the examples find: handles `f` of A and `g` of B, and a lock of B that waits.
