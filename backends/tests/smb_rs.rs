@@ -458,6 +458,15 @@ fn what_cannot_be_said_is_known_before_the_run() {
 }
 
 #[test]
+fn a_break_that_is_waited_for_is_known_before_the_run() {
+    let two = "mode 2\nclient A user=a\nclient B user=b\nf: A create f \"f\" oplock=ii\n";
+    let found = lacks(&format!("{two}B echo after=f.break"));
+    assert_eq!(found, [(Some(1), "after a break".to_owned())]);
+    let found = lacks(&format!("{two}e: B echo\ncheck order f.break < e"));
+    assert_eq!(found, [(None, "check order with a break".to_owned())]);
+}
+
+#[test]
 fn a_client_that_cannot_be_made_is_known_before_the_run() {
     for setting in [
         "anonymous",

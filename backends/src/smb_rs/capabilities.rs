@@ -1,7 +1,7 @@
 //! What this backend can say of a trace, and why not the rest; see `docs/smb-rs.md` for the evidence.
 
 use replay_engine::{Capabilities, Unsupported};
-use replay_ir::{Mode, Role, Step, Trace};
+use replay_ir::{Check, Dependency, Milestone, Mode, Role, Step, Trace};
 use smb::FileId;
 use smb_vocabulary::{ClientSettings, Encryption, Mechanism, Operation};
 use smb_wire::Dialect;
@@ -105,7 +105,15 @@ pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
             what,
         })
     });
-    of_clients.chain(of_steps).collect()
+    let orders = trace.checks().iter().filter(|check| match check {
+        Check::Order { milestones, .. } => milestones.iter().any(waits_for_break),
+        Check::Time { .. } => false,
+    });
+    let of_checks = orders.map(|_| Unsupported {
+        step: None,
+        what: "check order with a break".into(),
+    });
+    of_clients.chain(of_steps).chain(of_checks).collect()
 }
 
 fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
@@ -130,7 +138,15 @@ fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
     }
 }
 
+/// A break is never reported, not even the one from level II, which needs no acknowledgement.
+fn waits_for_break(dependency: &Dependency) -> bool {
+    dependency.milestone == Milestone::Break
+}
+
 fn step_lack(step: Step<'_>) -> Option<String> {
+    if step.after().any(|dependency| waits_for_break(&dependency)) {
+        return Some("after a break".into());
+    }
     let operation = match Operation::decode(&step) {
         Ok(operation) => operation,
         Err(error) => return Some(format!("{} {error}", step.verb().name)),
