@@ -21,7 +21,10 @@ use common::{Player, Stage};
 use fake::{Fake, PASSWORD, answer_to, listen};
 
 const A: ClientId = ClientId(0);
-const HANDLE: FileId = FileId { persistent: 11, volatile: 22 };
+const HANDLE: FileId = FileId {
+    persistent: 11,
+    volatile: 22,
+};
 
 /// A client whose every request and answer is signed.
 const SIGNED: &str = "client A user=alice dialect=2.0.2..2.1 signing=required\nA echo\nA echo\n";
@@ -75,13 +78,19 @@ async fn ends(text: &str, server: impl AsyncFnOnce(&mut Fake, Header)) -> Outcom
     player.lost(A).await;
     player.submit(A, &[step(1)]);
     let after = player.done(step(1), None).await;
-    assert!(matches!(&after, Outcome::Lost(why) if why.contains("not connected")), "{after:?}");
+    assert!(
+        matches!(&after, Outcome::Lost(why) if why.contains("not connected")),
+        "{after:?}"
+    );
     assert_eq!(player.close().await.len(), 0);
     outcome
 }
 
 fn is_violation(outcome: &Outcome, with: &str) {
-    assert!(matches!(outcome, Outcome::Violation(why) if why.contains(with)), "{with}: {outcome:?}");
+    assert!(
+        matches!(outcome, Outcome::Violation(why) if why.contains(with)),
+        "{with}: {outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -98,7 +107,13 @@ async fn a_wrong_signature_is_a_violation() {
 async fn an_answer_that_must_be_signed_and_is_not_is_a_violation() {
     let outcome = ends(SIGNED, async |fake, header| {
         let mut builder = FrameBuilder::new();
-        builder.response(&Header { flags: Flags::SERVER_TO_REDIR, ..answer_to(&header) }, &echo());
+        builder.response(
+            &Header {
+                flags: Flags::SERVER_TO_REDIR,
+                ..answer_to(&header)
+            },
+            &echo(),
+        );
         fake.frame(&builder.finish()).await;
     });
     is_violation(&outcome.await, "not signed");
@@ -107,7 +122,10 @@ async fn an_answer_that_must_be_signed_and_is_not_is_a_violation() {
 #[tokio::test]
 async fn an_answer_to_nothing_is_a_violation() {
     let outcome = ends(ANONYMOUS, async |fake, header| {
-        let header = Header { message_id: header.message_id + 1000, ..answer_to(&header) };
+        let header = Header {
+            message_id: header.message_id + 1000,
+            ..answer_to(&header)
+        };
         fake.send(&header, &echo()).await;
     });
     is_violation(&outcome.await, "not in flight");
@@ -116,12 +134,18 @@ async fn an_answer_to_nothing_is_a_violation() {
 #[tokio::test]
 async fn an_answer_to_another_command_or_session_is_a_violation() {
     let outcome = ends(ANONYMOUS, async |fake, header| {
-        let header = Header { command: Command::FLUSH, ..answer_to(&header) };
+        let header = Header {
+            command: Command::FLUSH,
+            ..answer_to(&header)
+        };
         fake.send(&header, &Response::Flush(FlushResponse)).await;
     });
     is_violation(&outcome.await, "flush for a echo");
     let outcome = ends(ANONYMOUS, async |fake, header| {
-        let header = Header { session_id: 1, ..answer_to(&header) };
+        let header = Header {
+            session_id: 1,
+            ..answer_to(&header)
+        };
         fake.send(&header, &echo()).await;
     });
     is_violation(&outcome.await, "session");
@@ -129,9 +153,13 @@ async fn an_answer_to_another_command_or_session_is_a_violation() {
 
 #[tokio::test]
 async fn frames_that_are_none_are_violations() {
-    let outcome = ends(ANONYMOUS, async |fake, _| fake.raw(&[0, 0xff, 0xff, 0xff]).await);
+    let outcome = ends(ANONYMOUS, async |fake, _| {
+        fake.raw(&[0, 0xff, 0xff, 0xff]).await
+    });
     is_violation(&outcome.await, "length");
-    let outcome = ends(ANONYMOUS, async |fake, _| fake.raw(b"HTTP/1.1 400 Bad Request").await);
+    let outcome = ends(ANONYMOUS, async |fake, _| {
+        fake.raw(b"HTTP/1.1 400 Bad Request").await
+    });
     is_violation(&outcome.await, "type");
     let outcome = ends(ANONYMOUS, async |fake, _| fake.frame(b"\xffSMB0123").await);
     is_violation(&outcome.await, "SMB1");
@@ -155,7 +183,10 @@ async fn an_end_in_the_middle_of_a_frame_is_a_loss() {
     fake.raw(&[0, 0, 0, 100, 0xfe, b'S']).await;
     drop(fake);
     let outcome = player.done(step(0), None).await;
-    assert!(matches!(&outcome, Outcome::Lost(why) if why.contains("middle of a frame")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Lost(why) if why.contains("middle of a frame")),
+        "{outcome:?}"
+    );
     let reason = player.lost(A).await;
     assert!(reason.contains("middle of a frame"), "{reason}");
     player.close().await;
@@ -175,9 +206,20 @@ async fn pending_comes_first_and_once() {
     let body = Response::Error(ErrorResponse::default());
     fake.send(&interim, &body).await;
     assert_eq!(player.interim(StepId(0)).await.status, ntstatus::PENDING);
-    fake.send(&Header { status: 0, flags: interim.flags, ..interim }, &echo()).await;
+    fake.send(
+        &Header {
+            status: 0,
+            flags: interim.flags,
+            ..interim
+        },
+        &echo(),
+    )
+    .await;
     let outcome = player.done(step(0), None).await;
-    assert!(matches!(&outcome, Outcome::Answered(answer) if answer.status == 0), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Answered(answer) if answer.status == 0),
+        "{outcome:?}"
+    );
     let ((), rest) = tokio::join!(fake.wind_up(), player.close());
     assert!(rest.is_empty(), "{rest:?}");
 }
@@ -193,7 +235,8 @@ async fn a_break_is_reported_and_acknowledged() {
         file_id: HANDLE,
         ..Default::default()
     };
-    fake.send(&answer_to(&header), &Response::Create(created)).await;
+    fake.send(&answer_to(&header), &Response::Create(created))
+        .await;
     player.done(step(0), None).await;
 
     let unasked = Header {
@@ -214,28 +257,59 @@ async fn a_break_is_reported_and_acknowledged() {
     let text = event.answer.to_text(&smb_vocabulary::VOCABULARY);
     assert_eq!(text, "OK transition=batch->ii acknowledge=yes");
     let (header, request) = fake.request().await;
-    let Request::OplockBreak(acknowledgment) = request else { panic!("{request:?}") };
-    assert_eq!((acknowledgment.oplock_level, acknowledgment.file_id), (OplockLevel::II, HANDLE));
+    let Request::OplockBreak(acknowledgment) = request else {
+        panic!("{request:?}")
+    };
+    assert_eq!(
+        (acknowledgment.oplock_level, acknowledgment.file_id),
+        (OplockLevel::II, HANDLE)
+    );
     // That the server refuses an acknowledgement is nobody's failure.
-    let refused = Header { status: 0xC000_00E3, ..answer_to(&header) };
-    fake.send(&refused, &Response::Error(ErrorResponse::default())).await;
+    let refused = Header {
+        status: 0xC000_00E3,
+        ..answer_to(&header)
+    };
+    fake.send(&refused, &Response::Error(ErrorResponse::default()))
+        .await;
 
     // A break of a handle that nobody knows is told, and not acknowledged.
-    fake.send(&unasked, &notify(FileId { persistent: 1, volatile: 1 })).await;
+    fake.send(
+        &unasked,
+        &notify(FileId {
+            persistent: 1,
+            volatile: 1,
+        }),
+    )
+    .await;
     player.submit(A, &[step(1)]);
     let (header, request) = fake.request().await;
     assert!(matches!(request, Request::Echo(_)), "{request:?}");
     fake.send(&answer_to(&header), &echo()).await;
     player.done(step(1), None).await;
     let ((), rest) = tokio::join!(fake.wind_up(), player.close());
-    let [Event { kind: EventKind::Break(event), .. }] = &rest[..] else { panic!("{rest:?}") };
+    let [
+        Event {
+            kind: EventKind::Break(event),
+            ..
+        },
+    ] = &rest[..]
+    else {
+        panic!("{rest:?}")
+    };
     assert_eq!(event.opened_by, None);
 }
 
 #[tokio::test]
 async fn an_unsolicited_message_that_is_no_break_is_a_violation() {
     let outcome = ends(ANONYMOUS, async |fake, header| {
-        fake.send(&Header { message_id: Header::UNSOLICITED, ..answer_to(&header) }, &echo()).await;
+        fake.send(
+            &Header {
+                message_id: Header::UNSOLICITED,
+                ..answer_to(&header)
+            },
+            &echo(),
+        )
+        .await;
     });
     is_violation(&outcome.await, "unsolicited");
 }
@@ -291,19 +365,29 @@ async fn a_slow_reader_gets_every_byte() {
     fake.grant = 256;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
-    let created = CreateResponse { file_id: HANDLE, ..Default::default() };
-    fake.send(&answer_to(&header), &Response::Create(created)).await;
+    let created = CreateResponse {
+        file_id: HANDLE,
+        ..Default::default()
+    };
+    fake.send(&answer_to(&header), &Response::Create(created))
+        .await;
     player.done(step(0), None).await;
     player.submit(A, &[step(1)]);
     // More than any socket buffer holds is still with the client.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let (header, request) = fake.request().await;
-    let Request::Write(write) = request else { panic!("{request:?}") };
+    let Request::Write(write) = request else {
+        panic!("{request:?}")
+    };
     assert_eq!(write.data.len(), 8 << 20);
     assert_eq!(replay_ir::fill::verify(3, 0, &write.data), Ok(()));
     assert_eq!(header.credit_charge, 128);
-    let written = WriteResponse { count: 8 << 20, ..Default::default() };
-    fake.send(&answer_to(&header), &Response::Write(written)).await;
+    let written = WriteResponse {
+        count: 8 << 20,
+        ..Default::default()
+    };
+    fake.send(&answer_to(&header), &Response::Write(written))
+        .await;
     player.done(step(1), None).await;
     let ((), rest) = tokio::join!(fake.wind_up(), player.close());
     assert!(rest.is_empty(), "{rest:?}");
@@ -317,7 +401,11 @@ async fn a_silent_server_does_not_hold_up_the_end() {
     let begun = Instant::now();
     let error = player.close_one(A).await.expect_err("nothing was answered");
     assert!(error.to_string().contains("closing client A"), "{error}");
-    assert!((2..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(
+        (2..5).contains(&begun.elapsed().as_secs()),
+        "{:?}",
+        begun.elapsed()
+    );
     let outcome = player.done(step(0), None).await;
     assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
     // It hangs up, and leaves nothing behind that would still talk.
@@ -365,9 +453,14 @@ async fn no_secret_is_logged() {
     assert!(logs_contain("connection ended"), "the client logs at all");
     assert!(!logs_contain(PASSWORD));
     for level in ["session_key", "signing_key", "Secret", "password"] {
-        logs_assert(|lines| match lines.iter().find(|line| line.contains(level) && line.contains("smb_backends")) {
-            Some(line) => Err(format!("{level}: {line}")),
-            None => Ok(()),
+        logs_assert(|lines| {
+            match lines
+                .iter()
+                .find(|line| line.contains(level) && line.contains("smb_backends"))
+            {
+                Some(line) => Err(format!("{level}: {line}")),
+                None => Ok(()),
+            }
         });
     }
 }

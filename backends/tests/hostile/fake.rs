@@ -41,14 +41,32 @@ impl Fake {
     /// Accepts a connection and lets the client in: dialect 2.1, and the account `alice` if it is not anonymous.
     pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().await.expect("a client");
-        let mut fake = Self { stream, received: Vec::new(), signer: None, grant: 32 };
+        let mut fake = Self {
+            stream,
+            received: Vec::new(),
+            signer: None,
+            grant: 32,
+        };
         fake.negotiate().await;
         fake.session_setup().await;
         let (header, request) = fake.request().await;
         assert!(matches!(request, Request::TreeConnect(_)), "{request:?}");
-        let response = TreeConnectResponse { share_type: ShareType::DISK, ..Default::default() };
-        let form = HeaderForm::Sync { reserved: 0, tree_id: TREE };
-        fake.send(&Header { form, ..answer_to(&header) }, &Response::TreeConnect(response)).await;
+        let response = TreeConnectResponse {
+            share_type: ShareType::DISK,
+            ..Default::default()
+        };
+        let form = HeaderForm::Sync {
+            reserved: 0,
+            tree_id: TREE,
+        };
+        fake.send(
+            &Header {
+                form,
+                ..answer_to(&header)
+            },
+            &Response::TreeConnect(response),
+        )
+        .await;
         fake
     }
 
@@ -64,14 +82,17 @@ impl Fake {
             max_write_size: 8 << 20,
             ..Default::default()
         };
-        self.send(&answer_to(&header), &Response::Negotiate(response)).await;
+        self.send(&answer_to(&header), &Response::Negotiate(response))
+            .await;
     }
 
     async fn session_setup(&mut self) {
         let mut ntlm = Ntlm::new();
         loop {
             let (header, request) = self.request().await;
-            let Request::SessionSetup(setup) = request else { panic!("{request:?}") };
+            let Request::SessionSetup(setup) = request else {
+                panic!("{request:?}")
+            };
             let mut response = SessionSetupResponse::default();
             let mut status = 0;
             let bare = setup.buffer.starts_with(b"NTLMSSP\0");
@@ -86,13 +107,18 @@ impl Fake {
                     match ntlm.session_key() {
                         None => status = ntstatus::MORE_PROCESSING_REQUIRED,
                         Some(key) => {
-                            let signer = Signer::new(SigningAlgorithm::HMAC_SHA256, &Key::new(&key));
+                            let signer =
+                                Signer::new(SigningAlgorithm::HMAC_SHA256, &Key::new(&key));
                             self.signer = Some(signer.expect("a key of 16 bytes"));
                         }
                     }
                 }
             }
-            let header = Header { status, session_id: SESSION, ..answer_to(&header) };
+            let header = Header {
+                status,
+                session_id: SESSION,
+                ..answer_to(&header)
+            };
             self.send(&header, &Response::SessionSetup(response)).await;
             if status == 0 {
                 return;
@@ -105,23 +131,36 @@ impl Fake {
         loop {
             let step = framing::next_frame(&self.received, framing::MAX_FRAME).expect("a frame");
             if let Step::Frame { frame, consumed } = step {
-                let (header, message) =
-                    split_compound(frame).next().expect("a message").expect("a header");
+                let (header, message) = split_compound(frame)
+                    .next()
+                    .expect("a message")
+                    .expect("a header");
                 let request = Request::decode(message).expect("a request");
                 self.received.drain(..consumed);
                 return (header, request);
             }
-            let read = self.stream.read_buf(&mut self.received).await.expect("bytes");
+            let read = self
+                .stream
+                .read_buf(&mut self.received)
+                .await
+                .expect("bytes");
             assert_ne!(read, 0, "the client hung up");
         }
     }
 
     /// Everything that the client says until it hangs up.
     pub(crate) async fn until_the_end(&mut self) -> Vec<Request> {
-        while self.stream.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {}
+        while self
+            .stream
+            .read_buf(&mut self.received)
+            .await
+            .is_ok_and(|read| read > 0)
+        {}
         let mut requests = Vec::new();
         let mut rest = &self.received[..];
-        while let Ok(Step::Frame { frame, consumed }) = framing::next_frame(rest, framing::MAX_FRAME) {
+        while let Ok(Step::Frame { frame, consumed }) =
+            framing::next_frame(rest, framing::MAX_FRAME)
+        {
             requests.push(Request::decode(frame).expect("a request"));
             rest = &rest[consumed..];
         }
@@ -142,7 +181,12 @@ impl Fake {
                 };
                 self.send(&answer_to(&header), &response).await;
             }
-            if !self.stream.read_buf(&mut self.received).await.is_ok_and(|read| read > 0) {
+            if !self
+                .stream
+                .read_buf(&mut self.received)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
                 return;
             }
         }
@@ -157,7 +201,13 @@ impl Fake {
     /// The message that [`send`](Self::send) sends.
     pub(crate) fn signed(&self, header: &Header, response: &Response) -> Vec<u8> {
         let mut builder = FrameBuilder::new();
-        builder.response(&Header { credits: self.grant, ..*header }, response);
+        builder.response(
+            &Header {
+                credits: self.grant,
+                ..*header
+            },
+            response,
+        );
         let mut message = builder.finish();
         let solicited = header.message_id != Header::UNSOLICITED && !header.is_interim();
         if let Some(signer) = self.signer.as_ref().filter(|_| solicited) {
@@ -181,7 +231,13 @@ impl Fake {
 
 /// The header of a successful answer.
 pub(crate) fn answer_to(request: &Header) -> Header {
-    Header { flags: Flags::SERVER_TO_REDIR, status: 0, next_command: 0, signature: [0; 16], ..*request }
+    Header {
+        flags: Flags::SERVER_TO_REDIR,
+        status: 0,
+        next_command: 0,
+        signature: [0; 16],
+        ..*request
+    }
 }
 
 /// The server's side of NTLM in SPNEGO.
@@ -209,7 +265,10 @@ impl Ntlm {
             .execute(&mut negotiate)
             .expect("credentials")
             .credentials_handle;
-        Self { negotiate, credentials }
+        Self {
+            negotiate,
+            credentials,
+        }
     }
 
     fn next(&mut self, token: Vec<u8>) -> Vec<u8> {
@@ -224,7 +283,9 @@ impl Ntlm {
             .with_input(&mut input)
             .with_output(&mut output);
         let accepted = self.negotiate.accept_security_context_impl(builder);
-        accepted.and_then(|mut accepted| accepted.resolve_to_result()).expect("a good token");
+        accepted
+            .and_then(|mut accepted| accepted.resolve_to_result())
+            .expect("a good token");
         std::mem::take(&mut output[0].buffer)
     }
 
