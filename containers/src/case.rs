@@ -16,6 +16,13 @@ const SETUP: &str = "setup";
 pub(crate) const USERS_GROUP: u32 = 200_000;
 /// Members may do anything in the share.
 pub(crate) const SETUP_GROUP: u32 = 200_001;
+/// Accounts that a private server has from its start, for users and for the set-up of as many cases; see case.sh.
+const USERS: u32 = 4096;
+const SETUPS: u32 = 1024;
+/// Where their numbers begin.
+const FIRST_UID: u32 = 210_000;
+/// How often an account is chosen until one is found that no other case has.
+const TRIES: u32 = 16;
 /// No lower case `l`, no `0`, `1`: the names are read by people.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345678";
 
@@ -61,10 +68,32 @@ pub(crate) async fn open(
     case: &str,
     users: &[String],
 ) -> Result<CaseSite, ServerError> {
-    let setup = identity(SETUP)?;
-    let mut identities = BTreeMap::new();
+    for _ in 1..TRIES {
+        match try_open(host, &target, case, users).await {
+            Err(ServerError::Program { reason, .. }) if reason.ends_with("is taken") => {}
+            result => return result,
+        }
+    }
+    try_open(host, &target, case, users).await
+}
+
+async fn try_open(
+    host: &Host,
+    target: &Target,
+    case: &str,
+    users: &[String],
+) -> Result<CaseSite, ServerError> {
+    let setup = identity(host, SETUP, SETUP_GROUP)?;
+    let mut identities: BTreeMap<String, Identity> = BTreeMap::new();
     for user in users {
-        identities.insert(user.clone(), identity(user)?);
+        let mut identity = identity(host, user, USERS_GROUP)?;
+        while identities
+            .values()
+            .any(|other| other.account == identity.account)
+        {
+            identity.account = account(host, user, USERS_GROUP)?;
+        }
+        identities.insert(user.clone(), identity);
     }
     let mut input = account_line(&setup, SETUP_GROUP);
     for identity in identities.values() {
@@ -73,7 +102,10 @@ pub(crate) async fn open(
     let root = root(case)?;
     host.run(SCRIPT, &["open", &root], input).await?;
     Ok(CaseSite {
-        target: Target { root, ..target },
+        target: Target {
+            root,
+            ..target.clone()
+        },
         identities,
         setup,
         root_exists: true,
@@ -137,8 +169,28 @@ fn root(case: &str) -> Result<String, ServerError> {
     ))
 }
 
-/// An account with a name of at most 17 characters (Samba allows 20) and a password of 120 random bits.
-fn identity(name: &str) -> Result<Identity, ServerError> {
+/// An account with a password of 120 random bits.
+fn identity(host: &Host, name: &str, group: u32) -> Result<Identity, ServerError> {
+    Ok(Identity {
+        name: name.to_owned(),
+        account: account(host, name, group)?,
+        domain: String::new(),
+        password: SecretString::from(random(24)?),
+    })
+}
+
+/// An account's name: one of those that a private server has; elsewhere one of at most 17 characters that begins with the
+/// identity's (Samba allows 20).
+fn account(host: &Host, name: &str, group: u32) -> Result<String, ServerError> {
+    if let Host::Local(_) = host {
+        let mut bytes = [0; 4];
+        fill(&mut bytes)?;
+        let number = u32::from_le_bytes(bytes);
+        return Ok(match group {
+            SETUP_GROUP => format!("setup{}", number % SETUPS),
+            _ => format!("user{}", number % USERS),
+        });
+    }
     let mut account: String = name
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -148,12 +200,23 @@ fn identity(name: &str) -> Result<Identity, ServerError> {
     if !account.starts_with(|first: char| first.is_ascii_lowercase()) {
         account.insert(0, 'u');
     }
-    Ok(Identity {
-        name: name.to_owned(),
-        account: format!("{account}-{}", random(8)?),
-        domain: String::new(),
-        password: SecretString::from(random(24)?),
-    })
+    Ok(format!("{account}-{}", random(8)?))
+}
+
+/// The lines of passwd(5) for the accounts that a private server has from its start.
+pub(crate) fn all_accounts() -> String {
+    let users = (0..USERS).map(|number| ("user", number, FIRST_UID + number, USERS_GROUP));
+    let setups =
+        (0..SETUPS).map(|number| ("setup", number, FIRST_UID + USERS + number, SETUP_GROUP));
+    let mut lines = String::new();
+    for (name, number, uid, group) in users.chain(setups) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            lines,
+            "{name}{number}:x:{uid}:{group}::/nonexistent:/bin/false"
+        );
+    }
+    lines
 }
 
 /// A line for `case.sh open`. The server needs no more than the NT hash.
@@ -178,14 +241,18 @@ fn nt_hash(password: &str) -> [u8; 16] {
 /// `length` random letters, 5 bits each.
 pub(crate) fn random(length: usize) -> Result<String, ServerError> {
     let mut bytes = vec![0; length];
-    getrandom::fill(&mut bytes).map_err(|error| ServerError::Program {
-        program: "getrandom".into(),
-        reason: error.to_string(),
-    })?;
+    fill(&mut bytes)?;
     Ok(bytes
         .into_iter()
         .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
         .collect())
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), ServerError> {
+    getrandom::fill(bytes).map_err(|error| ServerError::Program {
+        program: "getrandom".into(),
+        reason: error.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -212,7 +279,7 @@ mod tests {
             "7",
             "-",
         ] {
-            let identity = identity(name).expect("random");
+            let identity = identity(&Host::External, name, USERS_GROUP).expect("random");
             assert!(identity.account.len() <= 20, "{}", identity.account);
             assert!(
                 identity
@@ -230,12 +297,26 @@ mod tests {
             assert_eq!(identity.name, name);
         }
         let (one, two) = (
-            identity("alice").expect("random"),
-            identity("alice").expect("random"),
+            identity(&Host::External, "alice", USERS_GROUP).expect("random"),
+            identity(&Host::External, "alice", USERS_GROUP).expect("random"),
         );
         assert_ne!(one.account, two.account);
         assert_ne!(one.password.expose_secret(), two.password.expose_secret());
         assert!(!format!("{one:?}").contains(one.password.expose_secret()));
+    }
+
+    #[test]
+    fn accounts_of_a_private_server_are_there_from_its_start() {
+        let all = all_accounts();
+        assert_eq!(all.lines().count(), 5120);
+        let host = Host::Local("/x".into());
+        for (group, number) in [(USERS_GROUP, ":200000:"), (SETUP_GROUP, ":200001:")] {
+            let account = account(&host, "alice", group).expect("random");
+            let line = all
+                .lines()
+                .find(|line| line.starts_with(&format!("{account}:x:")));
+            assert!(line.is_some_and(|line| line.contains(number)), "{account}");
+        }
     }
 
     #[test]

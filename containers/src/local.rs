@@ -22,7 +22,7 @@ use tokio::{process::Command, time::timeout};
 
 use crate::{
     ServerError,
-    case::{SETUP_GROUP, USERS_GROUP},
+    case::{self, SETUP_GROUP, USERS_GROUP},
     config::Config,
     keeper::Keeper,
     launch::Launch,
@@ -281,13 +281,16 @@ fn make_folder(launch: &Launch<'_>, port: u16) -> Result<PathBuf, ServerError> {
         ] {
             make(&directory.join(name), mode)?;
         }
-        let passwd = "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n";
+        let passwd = format!(
+            "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n{}",
+            case::all_accounts()
+        );
         let group = format!(
             "root:x:0:\nnogroup:x:65534:\nsmbusers:x:{USERS_GROUP}:\nsmbsetup:x:{SETUP_GROUP}:\n"
         );
         for (name, text, mode) in [
             ("smb.conf", config.as_str(), 0o644),
-            ("passwd", passwd, 0o644),
+            ("passwd", passwd.as_str(), 0o644),
             ("group", group.as_str(), 0o644),
             ("private/smbpasswd", "", 0o600),
         ] {

@@ -412,7 +412,9 @@ fn a_wrong_password_names_the_account_and_hides_the_password() {
 #[test]
 fn what_the_server_lacks_is_a_skip() {
     let trace = "ir 1\nneeds domain\nclient A user=alice\nA echo\n";
-    let Some((output, _)) = replay(trace, &[]) else { return };
+    let Some((output, _)) = replay(trace, &[]) else {
+        return;
+    };
     assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("skipped: the server lacks domain"));
 }

@@ -25,7 +25,7 @@ fn page() -> String {
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/trace-format.md"
     ))
-    .unwrap()
+    .expect("the page is in the book")
 }
 
 #[test]

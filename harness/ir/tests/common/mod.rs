@@ -13,12 +13,12 @@ pub fn load(text: &str) -> Result<Trace, LoadErrors> {
 
 pub fn text(trace: &Trace) -> String {
     let mut out = Vec::new();
-    trace.write_text(&mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    trace.write_text(&mut out).expect("memory is written");
+    String::from_utf8(out).expect("a trace is UTF-8")
 }
 
 pub fn jsonl(trace: &Trace) -> String {
     let mut out = Vec::new();
-    trace.write_jsonl(&mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    trace.write_jsonl(&mut out).expect("memory is written");
+    String::from_utf8(out).expect("a trace is UTF-8")
 }
