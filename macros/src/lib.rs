@@ -32,8 +32,18 @@ use proc_macro::TokenStream;
 /// `mode = tests` emits one `#[test]` function for each case, with the same names.
 #[proc_macro_attribute]
 pub fn suite(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let makes_main = !arguments.to_string().contains("mode = tests");
     expand::suite(arguments.into(), item.into(), &traces::Package::from_env())
-        .unwrap_or_else(|error| error.into_compile_error())
+        .unwrap_or_else(|error| {
+            // Without a `main` the compiler would have a second complaint, about that.
+            let error = error.into_compile_error();
+            let main = makes_main.then(|| {
+                quote::quote!(
+                    pub(crate) fn main() {}
+                )
+            });
+            quote::quote!(#error #main)
+        })
         .into()
 }
 
