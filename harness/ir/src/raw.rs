@@ -45,6 +45,11 @@ impl<'s> Str<'s> {
         Str { raw, escaped: true }
     }
 
+    /// What it says if nothing in it is escaped.
+    pub(crate) fn as_plain(self) -> Option<&'s str> {
+        (!self.escaped).then_some(self.raw)
+    }
+
     /// True when it says `other`.
     pub(crate) fn is(self, other: &str) -> bool {
         if self.escaped {

@@ -142,14 +142,38 @@ impl Assembler {
         };
         self.draft.seen |= 1 << index;
         let spec = &verb.args[index];
+        // Most of a recording takes one of the short ways.
         match (&spec.kind, value) {
-            // Most of a recording.
             (ArgKind::Int, RawValue::Int(value)) => {
                 self.draft.args.begin(index as u8);
                 self.draft.args.bytes.varint(value);
             }
+            (ArgKind::Handle, RawValue::Text(text)) => {
+                match text.as_plain().filter(|name| is_name(name)) {
+                    Some(name) => self.named_arg(index, spec, verb, name, span),
+                    None => self.other_arg(index, spec, verb, value, span),
+                }
+            }
             _ => self.other_arg(index, spec, verb, value, span),
         }
+    }
+
+    /// Adds an argument that is a name.
+    fn named_arg(
+        &mut self,
+        index: usize,
+        spec: &'static ArgSpec,
+        verb: &'static VerbSpec,
+        name: &str,
+        span: Span,
+    ) {
+        let Some(name) = self.interner.intern(&mut self.store.symbols, name) else {
+            self.draft.too_large = true;
+            return;
+        };
+        self.draft.args.begin(index as u8);
+        self.draft.args.bytes.varint(name.0.into());
+        self.note_name(&spec.kind, name, span, verb);
     }
 
     fn other_arg(
@@ -167,16 +191,10 @@ impl Assembler {
                 return self.error(self.draft.line, span, || misfit.problem(spec.name));
             }
         };
-        self.draft.args.begin(index as u8);
         if let Parsed::Bare(text) = &value {
-            let Some(name) = self.interner.intern(&mut self.store.symbols, text) else {
-                self.draft.too_large = true;
-                return;
-            };
-            self.draft.args.bytes.varint(name.0.into());
-            self.note_name(&spec.kind, name, span, verb);
-            return;
+            return self.named_arg(index, spec, verb, text, span);
         }
+        self.draft.args.begin(index as u8);
         let (interner, symbols) = (&mut self.interner, &mut self.store.symbols);
         let encoded = value.encode(interner, symbols, &mut self.draft.args.bytes);
         self.draft.too_large |= encoded.is_none();

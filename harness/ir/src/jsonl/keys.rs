@@ -90,10 +90,18 @@ pub(super) struct Kind {
 
 impl Kind {
     /// The bits of its keys.
-    pub(super) fn allowed(&self) -> u32 {
-        self.keys.iter().fold(0, |keys, key| keys | key.bit())
+    pub(super) const fn allowed(&self) -> u32 {
+        let (mut bits, mut index) = (0, 0);
+        while index < self.keys.len() {
+            bits |= self.keys[index].bit();
+            index += 1;
+        }
+        bits
     }
 }
+
+/// The keys of a step.
+pub(super) const STEP_KEYS: u32 = KINDS[KINDS.len() - 1].allowed();
 
 /// All kinds; steps last.
 pub(super) const KINDS: [Kind; 5] = [

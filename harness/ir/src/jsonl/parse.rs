@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::keys::{KINDS, Key, Kind, NAMES};
+use super::keys::{KINDS, Key, Kind, NAMES, STEP_KEYS};
 use super::scan::{Malformed, Scanner};
 use crate::assemble::Assembler;
 use crate::error::{Problem, Span};
@@ -224,6 +224,9 @@ impl<'s> Line<'_, 's> {
         if !begun && self.keys & Key::Version.bit() == 0 {
             self.error(self.raw.whole, || Problem::NoVersion { json: true });
         }
+        if self.has(Key::Do) && self.keys & !STEP_KEYS == 0 {
+            return self.step();
+        }
         let marked = KINDS.iter().find(|kind| self.keys & kind.mark.bit() != 0);
         // A step that lacks its verb is still a step.
         let marked = marked.or_else(|| KINDS.last().filter(|_| self.has(Key::Client)));
@@ -242,18 +245,20 @@ impl<'s> Line<'_, 's> {
             Key::Version => self.header(begun),
             Key::Check => self.check(),
             Key::Declare | Key::Given => self.declaration(kind.mark),
-            _ => {
-                self.draft();
-                if let Some(mut scanner) = self.later(Key::With) {
-                    self.arguments(&mut scanner)?;
-                }
-                if let Some(mut scanner) = self.later(Key::Expect) {
-                    self.expectation(&mut scanner)?;
-                }
-                self.assembler.finish_step(&self.raw);
-                Ok(())
-            }
+            _ => self.step(),
         }
+    }
+
+    fn step(&mut self) -> Read<()> {
+        self.draft();
+        if let Some(mut scanner) = self.later(Key::With) {
+            self.arguments(&mut scanner)?;
+        }
+        if let Some(mut scanner) = self.later(Key::Expect) {
+            self.expectation(&mut scanner)?;
+        }
+        self.assembler.finish_step(&self.raw);
+        Ok(())
     }
 
     fn malformed(&mut self, (span, problem): (Span, Problem)) {
