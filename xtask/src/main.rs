@@ -1,4 +1,5 @@
-//! Set-up and checks of the repository: `cargo xtask regressions` and `cargo xtask test`.
+//! Set-up and checks of the repository: `cargo xtask regressions`, `cargo xtask test`, and
+//! `cargo xtask repeat`.
 //!
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
@@ -7,6 +8,7 @@ mod arrows;
 mod book;
 mod command;
 mod plan;
+mod repeat;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -18,8 +20,8 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
-    after_help = "Both can be run any number of times. As root they \
-    install missing Debian packages without asking, otherwise through sudo, and say so first."
+    after_help = "All can be run any number of times. As root the \
+    first two install missing Debian packages without asking, otherwise through sudo, and say so first."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -44,6 +46,9 @@ enum What {
         #[arg(long)]
         no_install: bool,
     },
+    /// Run the regression suite several times and list every case whose verdict was not always the
+    /// same.
+    Repeat(repeat::Repeat),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
     match arguments.what {
         What::Regressions { no_install, rest } => plan::regressions(&runner, !no_install, &rest),
         What::Test { no_install } => plan::test(&runner, !no_install),
+        What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
     }
 }
 
