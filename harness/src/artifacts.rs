@@ -1,15 +1,15 @@
-//! What lies in a failed case's folder: the failure's text, the report, the event log, the server's
-//! log, and the trace as it was run.
+//! What lies in a failed case's folder: the failure's text, the report, the event log, the frames,
+//! the server's log, and the trace as it was run.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use replay_engine::RunReport;
+use replay_engine::{RunReport, WireLog};
 use replay_ir::{ClientId, Trace};
 use serde_json::json;
 
-use crate::render;
 use crate::report::Report;
+use crate::{pcapng, render};
 
 /// What is written.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Artifacts<'a> {
     pub(crate) run: &'a RunReport,
     pub(crate) server: &'a str,
     pub(crate) server_log: &'a str,
+    /// The frames, where they were kept.
+    pub(crate) wire: Option<&'a WireLog>,
 }
 
 /// The folder of a case: its name with dots, so that it is one folder on every file system.
@@ -49,6 +51,9 @@ impl Artifacts<'_> {
         std::fs::write(folder.join("server.log"), self.server_log)?;
         if let Some(name) = self.source.file_name() {
             std::fs::copy(self.source, folder.join(name))?;
+        }
+        if let Some(wire) = self.wire {
+            pcapng::write(&folder.join("frames.pcapng"), self.trace, wire)?;
         }
         self.write_events(&folder.join("events.jsonl"))
     }

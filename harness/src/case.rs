@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use replay_engine::{Clock, RunOptions};
+use replay_engine::{Clock, RunOptions, WireLog};
 use replay_ir::{Check, Trace};
 
 use crate::alone::{self, Company};
@@ -21,6 +21,8 @@ use crate::{backends, load, needs, update};
 const LONGEST: Duration = Duration::from_secs(600);
 /// Up to this many steps every one of them is kept for the event log.
 const LOGGED_STEPS: usize = 100_000;
+/// So many bytes of frames are kept for a failure; when there are more, the latest.
+const KEPT_FRAMES: usize = 16 << 20;
 
 /// One trace, one backend, one server.
 ///
@@ -165,11 +167,13 @@ impl Case {
         if let Some(reason) = needs::skip_reason(&trace, &shared.server, lacks) {
             return Verdict::Skipped(reason);
         }
+        let options = self.options(&trace);
+        let wire = options.wire.clone();
         let request = Request {
             case: &self.about.name,
             trace: Arc::clone(&trace),
             backend,
-            options: self.options(&trace),
+            options,
             keep_failed: self.about.settings.keep,
         };
         let stopper = self.stop_when_interrupted(&request.options);
@@ -177,12 +181,13 @@ impl Case {
         stopper.abort();
         match replayed {
             Err(reason) => Verdict::Broken(reason),
-            Ok(replayed) => self.judge(&trace, &replayed),
+            Ok(replayed) => self.judge(&trace, &replayed, wire.as_ref()),
         }
     }
 
-    /// Where the artefacts of the last replay are.
-    pub(crate) fn left(&self) -> Option<PathBuf> {
+    /// The folder with the artefacts of the last replay of this case, or of a clone of it, if there
+    /// are any: a case that failed or broke has some.
+    pub fn artifacts(&self) -> Option<PathBuf> {
         self.left
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -211,6 +216,7 @@ impl Case {
             step_timeout: self.step_timeout.unwrap_or(defaults.step_timeout),
             run_timeout: Some(self.run_timeout),
             event_log: trace.len() <= LOGGED_STEPS,
+            wire: Some(WireLog::new(KEPT_FRAMES)),
             progress: Some(Arc::default()),
             stop: Some(replay_engine::Stop::default()),
             ..defaults
@@ -237,7 +243,7 @@ impl Case {
         }
     }
 
-    fn judge(&self, trace: &Trace, replayed: &Replayed) -> Verdict {
+    fn judge(&self, trace: &Trace, replayed: &Replayed, wire: Option<&WireLog>) -> Verdict {
         for trouble in &replayed.troubles {
             eprintln!("{}: {trouble}", self.about.name);
         }
@@ -268,6 +274,7 @@ impl Case {
             run,
             server: &replayed.server,
             server_log: &replayed.server_log,
+            wire,
         }
         .write(&folder, &text);
         match written {

@@ -39,6 +39,7 @@ mod known;
 mod load;
 mod naming;
 mod needs;
+mod pcapng;
 mod render;
 mod replay;
 mod report;

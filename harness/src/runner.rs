@@ -374,7 +374,7 @@ fn record(case: &Case, trace: &str, judged: &Judged, begin: Instant) -> CaseReco
         verdict: judged.word().to_owned(),
         reason: judged.text().map(str::to_owned),
         seconds: begin.elapsed().as_secs_f64(),
-        artifacts: case.left(),
+        artifacts: case.artifacts(),
     }
 }
 

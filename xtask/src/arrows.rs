@@ -38,7 +38,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "smb-wire",
         ],
     ),
-    ("smb-replay-suites", &["smb-replay"]),
+    (
+        "smb-replay-suites",
+        &[
+            "replay-engine",
+            "replay-ir",
+            "smb-backends",
+            "smb-replay",
+            "smb-vocabulary",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -56,11 +56,18 @@ const FOR_IMAGES: &[Package] = &[Package {
     file: "mmdebstrap",
     what_for: "a base image where no container registry can be reached",
 }];
-const FOR_TESTS: &[Package] = &[Package {
-    name: "dbench",
-    file: "/usr/share/dbench/client.txt",
-    what_for: "the tests that import and replay its load file",
-}];
+const FOR_TESTS: &[Package] = &[
+    Package {
+        name: "dbench",
+        file: "/usr/share/dbench/client.txt",
+        what_for: "the tests that import and replay its load file",
+    },
+    Package {
+        name: "tshark",
+        file: "tshark",
+        what_for: "the test that reads the frames of a failed case with it",
+    },
+];
 
 /// Brings up what is missing, if it may, and says what there is then.
 ///

@@ -36,6 +36,11 @@ impl<'a> Composer<'a> {
         request.encode(self.out);
     }
 
+    /// What was put together so far, without the prefix.
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.out[PREFIX..]
+    }
+
     /// Signs every request, or leaves them as they are, and sets the prefix.
     ///
     /// The error says why the frame cannot be sent.

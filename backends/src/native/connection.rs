@@ -363,6 +363,9 @@ impl Shared {
                 }
             }
             Phase::Up(mut transport) => {
+                if let Some(recorder) = &transport.recorder {
+                    recorder.ended(tell && !violation, &why);
+                }
                 let guilty = culprit.and_then(|id| transport.pending.remove(id));
                 if let Some(Waiter::Op { lane, op }) = guilty.map(|pending| pending.waiter) {
                     state.lanes[usize::from(lane)].done(op, Outcome::Violation(why.clone()));

@@ -25,6 +25,7 @@ use super::frame::Inbox;
 use super::negotiate::{self, Offer};
 use super::pump::Reader;
 use super::receive::Accepted;
+use super::record::Recorder;
 use super::request;
 use super::secure::{Algorithms, Security};
 use super::transport::{Item, Negotiated, SendError, Transport, Tree};
@@ -62,9 +63,12 @@ async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
     let lost = |error: io::Error| Outcome::Lost(format!("connecting to {address}: {error}"));
     let stream = TcpStream::connect(address).await.map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
+    let recorder = Recorder::new(context, &stream);
     let (socket, writer) = stream.into_split();
+    let mut transport = Box::new(Transport::new(writer));
+    transport.recorder = recorder;
     let mut attempt = Attempt {
-        transport: Box::new(Transport::new(writer)),
+        transport,
         reader: Reader {
             socket,
             inbox: Inbox::default(),
@@ -73,9 +77,18 @@ async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
         preauth: PreauthHash::default(),
     };
     let offer = Offer::new(&settings, shared.client_guid, &context.target.host);
-    let answer = attempt
+    let logged_in = attempt
         .log_in(shared, &settings, &offer, identity.as_ref())
-        .await?;
+        .await;
+    if let (Err(outcome), Some(recorder)) = (&logged_in, &attempt.transport.recorder) {
+        let (by_server, reason) = match outcome {
+            Outcome::Lost(reason) => (true, reason.as_str()),
+            Outcome::Violation(reason) | Outcome::Broken(reason) => (false, reason.as_str()),
+            Outcome::Answered(_) => (false, "the server refused"),
+        };
+        recorder.ended(by_server, reason);
+    }
+    let answer = logged_in?;
     if !attempt.frames.is_empty() {
         return Err(Outcome::Violation(
             "the server sent more than was asked for".to_owned(),

@@ -11,7 +11,7 @@
 //! | `login`, `negotiate`, `auth` | set a connection up |
 //! | `connection`, `receive`, `breaks`, `close` | clients, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
-//! | `pump`, `frame` | bytes |
+//! | `pump`, `frame`, `record` | bytes, and the log of them |
 //! | `request` | an operation as a message |
 
 mod auth;
@@ -27,6 +27,7 @@ mod opens;
 mod pending;
 mod pump;
 mod receive;
+mod record;
 mod request;
 mod secure;
 mod transport;

@@ -19,6 +19,18 @@ pub(super) enum Waiter {
     Nobody,
 }
 
+impl Waiter {
+    /// The step that waits.
+    pub(super) fn step(self) -> Option<StepId> {
+        match self {
+            Self::Op {
+                op: Op::Step(step), ..
+            } => Some(step),
+            _ => None,
+        }
+    }
+}
+
 /// How an answer is to be read, where its message does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {

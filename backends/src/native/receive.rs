@@ -155,6 +155,17 @@ impl State {
 impl Transport {
     /// The messages of a frame, decrypted if need be, and whether they were.
     pub(super) fn open<'a>(&mut self, frame: &'a [u8]) -> Result<(Cow<'a, [u8]>, bool), String> {
+        let opened = self.open_frame(frame);
+        if let Some(recorder) = &self.recorder {
+            match &opened {
+                Ok((plain, encrypted)) => recorder.received(plain, *encrypted),
+                Err(reason) => recorder.unreadable(frame, reason),
+            }
+        }
+        opened
+    }
+
+    fn open_frame<'a>(&mut self, frame: &'a [u8]) -> Result<(Cow<'a, [u8]>, bool), String> {
         match FrameKind::of(frame) {
             Some(FrameKind::Plain) => Ok((frame.into(), false)),
             Some(FrameKind::Encrypted) => {

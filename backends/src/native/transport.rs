@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::compose::Composer;
 use super::credits::Credits;
 use super::pending::{Content, Pending, PendingTable, Waiter};
+use super::record::Recorder;
 use super::secure::Security;
 
 /// A buffer for composing frames that grew beyond this is not kept.
@@ -102,6 +103,8 @@ pub(super) struct Transport {
     pub(super) pending: PendingTable,
     /// What waits for credits: who submitted what, in order.
     pub(super) queue: VecDeque<(u16, Vec<Op>)>,
+    /// Where its frames are kept, if the run wants them.
+    pub(super) recorder: Option<Recorder>,
     writer: OwnedWriteHalf,
     /// What the socket did not take yet.
     outbox: Vec<u8>,
@@ -175,6 +178,7 @@ impl Transport {
             credits: Credits::new(),
             pending: PendingTable::default(),
             queue: VecDeque::new(),
+            recorder: None,
             writer,
             outbox: Vec::new(),
             waker: None,
@@ -246,10 +250,19 @@ impl Transport {
                 encrypted,
             });
         }
-        match encrypted {
-            true => composer.finish_encrypted(&mut self.security, self.session.id),
-            false => composer.finish(signed.then_some(&self.security)),
+        let recorder = self.recorder.as_ref();
+        let steps = || items.iter().map(|item| item.waiter.step());
+        if encrypted {
+            if let Some(recorder) = recorder {
+                recorder.sent(composer.frame(), true, steps());
+            }
+            return composer.finish_encrypted(&mut self.security, self.session.id);
         }
+        composer.finish(signed.then_some(&self.security))?;
+        if let Some(recorder) = recorder {
+            recorder.sent(&out[PREFIX..], false, steps());
+        }
+        Ok(())
     }
 
     fn header(&self, item: &Item, message_id: u64, charge: u16, signed: bool) -> Header {
@@ -327,6 +340,10 @@ impl Transport {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut composer = Composer::new(scratch);
             composer.request(&header, &Request::Cancel(CancelRequest));
+            if let Some(recorder) = &self.recorder {
+                let step = std::iter::once(target.waiter.step());
+                recorder.sent(composer.frame(), target.encrypted, step);
+            }
             match target.encrypted {
                 true => composer.finish_encrypted(&mut self.security, self.session.id),
                 false => composer.finish(signed.then_some(&self.security)),

@@ -68,7 +68,7 @@ pub async fn run(
         Ok(identities) => identities,
         Err(reason) => return not_started(Verdict::Broken { reason }),
     };
-    let queue = EventQueue::new();
+    let queue = EventQueue::with_wire(options.wire.clone());
     let mut connections = match connect(&trace, &*backend, site, identities, &queue) {
         Ok(connections) => connections,
         Err((connections, lack)) => {

@@ -12,6 +12,7 @@ use replay_ir::{Answer, ClientId};
 use tokio::sync::Notify;
 
 use crate::backend::{BreakEvent, Op, Outcome};
+use crate::wire::WireLog;
 
 /// What a client reports.
 #[derive(Debug, Clone)]
@@ -47,12 +48,23 @@ pub struct EventQueue {
 struct Inner {
     batch: Mutex<Vec<Event>>,
     arrived: Notify,
+    wire: Option<WireLog>,
 }
 
 impl EventQueue {
     /// An empty queue.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty queue whose clients keep their frames in this log.
+    pub fn with_wire(wire: Option<WireLog>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                wire,
+                ..Inner::default()
+            }),
+        }
     }
 
     /// The handle through which this client reports.
@@ -110,6 +122,11 @@ impl Events {
     /// Who reports here.
     pub fn client(&self) -> ClientId {
         self.client
+    }
+
+    /// Where frames are to be kept, if the run wants them.
+    pub fn wire(&self) -> Option<&WireLog> {
+        self.queue.inner.wire.as_ref()
     }
 
     /// The handle of another client of the same run.

@@ -24,6 +24,7 @@ mod timer;
 pub mod times;
 pub mod verdict;
 pub mod waits;
+pub mod wire;
 
 pub use backend::{
     Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
@@ -41,3 +42,4 @@ pub use target::{Identity, Target};
 pub use times::{Moments, OpTimes, Times};
 pub use verdict::{Kind, Verdict};
 pub use waits::{Wait, WaitPicture, WaitsFor};
+pub use wire::{WireEntry, WireEvent, WireFrame, WireLog};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::target::{Identity, Target};
+use crate::wire::WireLog;
 
 /// Where a run goes, and as whom.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub struct RunOptions {
     pub round_trips: u32,
     /// Keep a record with its outcome's text for every step, instead of a bare one for the last few of each client.
     pub event_log: bool,
+    /// Keeps every frame of every connection, where the backend can tell them.
+    pub wire: Option<WireLog>,
     /// Watches the run.
     pub progress: Option<Arc<Progress>>,
     /// Ends the run early and in good order.
@@ -74,6 +77,7 @@ impl Default for RunOptions {
             run_timeout: None,
             round_trips: 50,
             event_log: false,
+            wire: None,
             progress: None,
             stop: None,
         }

@@ -176,6 +176,10 @@ struct RunArguments {
     /// The longest that one step may take.
     #[arg(long, value_parser = duration, default_value = "30s")]
     step_timeout: Duration,
+    /// Write every frame of every connection, decrypted, as a capture for Wireshark; of a long run
+    /// the last 256 MiB. Tokens of the login are left out.
+    #[arg(long, value_name = "FILE.pcapng")]
+    frames: Option<PathBuf>,
     /// Write everything that was found as JSON.
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,

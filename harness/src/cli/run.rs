@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use replay_engine::{Clock, RunOptions, Stop, Verdict};
+use replay_engine::{Clock, RunOptions, Stop, Verdict, WireLog};
 use replay_ir::Trace;
 use tokio::runtime::Runtime;
 
@@ -14,10 +14,13 @@ use crate::render::{self, Surroundings};
 use crate::replay::{Replayed, Request, replay};
 use crate::report::Report;
 use crate::servers::{POOL, ServerSpec};
-use crate::{backends, load, needs};
+use crate::{backends, load, needs, pcapng};
 
 /// Every step is kept for the text of a failure up to this many; beyond it the last of each client.
 const LOGGED_STEPS: usize = 100_000;
+
+/// So many bytes of frames are kept for `--frames`.
+const KEPT_FRAMES: usize = 256 << 20;
 
 /// Replays one trace.
 pub(super) fn run(arguments: &RunArguments) -> Exit {
@@ -110,6 +113,7 @@ async fn replay_on(
             }
         })
     };
+    let wire = options.wire.clone();
     let display = Display::start(options.progress.clone().unwrap_or_default());
     let name = arguments
         .trace
@@ -126,6 +130,12 @@ async fn replay_on(
     let replayed = replay(&shared, request).await;
     display.finish();
     stopper.abort();
+    if let (Some(path), Some(wire)) = (&arguments.frames, &wire)
+        && let Err(error) = pcapng::write(path, &trace, wire)
+    {
+        say(format_args!("{}: {error}", path.display()));
+        return Exit::BadInput;
+    }
     match replayed {
         Ok(replayed) => tell(arguments, &trace, &replayed),
         Err(reason) => {
@@ -146,6 +156,7 @@ fn options(arguments: &RunArguments, trace: &Trace) -> RunOptions {
         step_timeout: arguments.step_timeout,
         run_timeout: arguments.timeout,
         event_log: trace.len() <= LOGGED_STEPS,
+        wire: arguments.frames.as_ref().map(|_| WireLog::new(KEPT_FRAMES)),
         progress: Some(Arc::default()),
         stop: Some(Stop::default()),
         ..RunOptions::default()
