@@ -9,7 +9,7 @@ use replay_ir::{ClientId, Trace};
 use serde_json::json;
 
 use crate::report::Report;
-use crate::{pcapng, render};
+use crate::{pcapng, reactions, render};
 
 /// What is written.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ impl Artifacts<'_> {
         self.write_events(&folder.join("events.jsonl"))
     }
 
-    /// One JSON object a line, in the order of time: steps at their dispatch, breaks, lost
-    /// connections. Times are nanoseconds from time 0.
+    /// One JSON object a line, in the order of time: steps at their dispatch, breaks, what they made the
+    /// clients do, lost connections. Times are nanoseconds from time 0.
     fn write_events(&self, path: &Path) -> io::Result<()> {
         let (trace, run) = (self.trace, self.run);
         let name = |client: ClientId| trace.client(client).name();
@@ -89,6 +89,9 @@ impl Artifacts<'_> {
                     "opened_by_line": opened_by, "fields": fields.collect::<Vec<_>>(),
                 }),
             ));
+        }
+        for record in &run.reactions {
+            events.push((record.at, reactions::to_json(trace, record)));
         }
         for lost in &run.lost {
             events.push((

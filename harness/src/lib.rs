@@ -40,6 +40,7 @@ mod load;
 mod naming;
 mod needs;
 mod pcapng;
+mod reactions;
 mod render;
 mod replay;
 mod report;

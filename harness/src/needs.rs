@@ -8,7 +8,12 @@ use smb_vocabulary::VOCABULARY;
 
 /// What a standalone Samba of ours does not have: it is in no domain, in no cluster, and its share
 /// has no snapshots.
-const STANDALONE_LACKS: &[&str] = &["domain", "persistent-handles", "snapshots"];
+const STANDALONE_LACKS: &[&str] = &[
+    "directory-leases",
+    "domain",
+    "persistent-handles",
+    "snapshots",
+];
 
 /// Reads `SMB_REPLAY_LACKS`: words of `needs` lines, separated by commas or blanks. The error is a
 /// sentence.

@@ -10,6 +10,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use replay_engine::{Difference, End, Place, Record, RunReport};
 use replay_ir::{ClientId, Step, Trace};
 
+use crate::reactions;
+
 /// At most this many differences are shown; all are in the report.
 const DIFFERENCES: usize = 5;
 /// How many of each client's last steps are shown, and of how many clients.
@@ -50,6 +52,13 @@ pub(crate) fn failure(trace: &Trace, run: &RunReport, around: &Surroundings<'_>)
         let _ = writeln!(text, "{}", picture.display(trace));
     }
     show_last_steps(&mut text, trace, run);
+    for record in run
+        .reactions
+        .iter()
+        .filter(|record| reactions::matters(trace, record))
+    {
+        let _ = writeln!(text, "{}", reactions::sentence(trace, record));
+    }
     for lost in &run.lost {
         let client = trace.client(lost.client).name();
         let _ = writeln!(
@@ -248,7 +257,7 @@ fn show_surroundings(text: &mut String, run: &RunReport, around: &Surroundings<'
 }
 
 /// Nanoseconds as milliseconds to the microsecond.
-fn ms(nanoseconds: u64) -> String {
+pub(crate) fn ms(nanoseconds: u64) -> String {
     let micros = nanoseconds / 1_000;
     format!("{}.{:03} ms", micros / 1_000, micros % 1_000)
 }

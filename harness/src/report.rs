@@ -8,6 +8,8 @@ use replay_engine::{Difference, NotRun, OpTimes, Place, RunReport, Verdict};
 use replay_ir::Trace;
 use serde::Serialize;
 
+use crate::reactions;
+
 type Histogram = hdrhistogram::Histogram<u64>;
 
 /// One run of one trace.
@@ -39,6 +41,13 @@ pub(crate) struct Report<'a> {
     /// The smallest round trip, where one was measured.
     round_trip_ns: Option<u64>,
     times: Times,
+    /// From the arrival of a break to its answer on the wire, of those that were answered at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    break_latency: Option<Percentiles>,
+    /// What breaks made the clients do by themselves: without the event log only answers that failed or were refused,
+    /// and steps that were held back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    break_reactions: Vec<serde_json::Value>,
     lost_connections: Vec<Lost<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<String>,
@@ -162,6 +171,12 @@ impl<'a> Report<'a> {
                 total: Four::new(&run.times.total),
                 by_verb: by_verb.collect(),
             },
+            break_latency: run.break_latency.as_deref().map(Percentiles::new),
+            break_reactions: run
+                .reactions
+                .iter()
+                .map(|record| reactions::to_json(trace, record))
+                .collect(),
             lost_connections: run
                 .lost
                 .iter()

@@ -1,88 +1,320 @@
-//! Messages that the server sends unasked: breaks of oplocks and leases (MS-SMB2 2.2.23, 3.2.5.19).
+//! Breaks of oplocks and leases (MS-SMB2 2.2.23, 3.2.5.19): what the server says unasked, and what the client answers as
+//! the trace's `on-break` has it.
 //!
-//! A break is reported with the step that opened the handle, or asked for the lease, and is acknowledged at once to
-//! the level that the server asks for. A trace's own policy (`on-break`) has its place in [`acknowledge`].
+//! What a break means for an oplock or a lease is [`oplock_state`](super::oplock_state)'s; which handles it is about,
+//! [`opens`](super::opens)'.
 
-use replay_engine::BreakEvent;
-use smb_vocabulary::answer;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use replay_engine::{BreakEvent, Reaction};
+use replay_ir::StepId;
+use smb_vocabulary::{Acknowledge, BreakAction, BreakLevel, OnBreak, answer};
 use smb_wire::messages::{
-    LeaseBreakAcknowledgment, LeaseBreakNotification, OplockBreakAcknowledgment,
+    CloseRequest, LeaseBreakAcknowledgment, LeaseBreakNotification, OplockBreakAcknowledgment,
     OplockBreakNotification,
 };
-use smb_wire::{LeaseFlags, OplockLevel, Request, Response};
+use smb_wire::{CloseFlags, FileId, Guid, LeaseFlags, OplockLevel, Request, Response};
 
-use super::connection::State;
+use super::connection::{Shared, State};
+use super::opens::{Alarm, Key, Policy};
+use super::oplock_state::{Effect, Event, Phase};
+use super::pending::{Settles, Waiter};
 use super::receive::Violation;
 use super::transport::Item;
 
-/// Takes a message with message id -1.
-pub(super) fn receive(state: &mut State, message: &[u8]) -> Result<(), Violation> {
+/// An acknowledgement that is to be sent later, and has no task yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Later {
+    key: Key,
+    number: u64,
+    delay: Duration,
+    /// When the break arrived.
+    since: Instant,
+}
+
+/// Takes a message with message id -1, received at `at`.
+pub(super) fn receive(state: &mut State, message: &[u8], at: Instant) -> Result<(), Violation> {
     let response = Response::decode(message);
     match response.map_err(|error| Violation::new(format!("an unsolicited message: {error}")))? {
-        Response::OplockBreakNotification(notification) => oplock(state, &notification),
-        Response::LeaseBreakNotification(notification) => lease(state, &notification),
+        Response::OplockBreakNotification(notification) => oplock(state, &notification, at),
+        Response::LeaseBreakNotification(notification) => lease(state, &notification, at),
         _ => return Err(Violation::new("an unsolicited message that is no break")),
     }
     Ok(())
 }
 
-fn oplock(state: &mut State, notification: &OplockBreakNotification) {
-    let (file_id, to) = (notification.file_id, notification.oplock_level);
-    let open = state.opens.by_file_id(file_id);
-    let (opened_by, from) = match open {
-        Some((step, open)) => (Some(step), std::mem::replace(&mut open.oplock, to)),
+fn oplock(state: &mut State, notification: &OplockBreakNotification, at: Instant) {
+    let to = notification.oplock_level;
+    let Some(step) = state.opens.by_file_id(notification.file_id) else {
         // A handle that nobody knows has no level that could be told; the server says only what is left.
-        None => (None, to),
+        report(state, None, answer::oplock_break(to, to));
+        return;
     };
-    report(
-        state,
-        BreakEvent {
-            opened_by,
-            answer: answer::oplock_break(from, to),
-        },
-    );
-    if opened_by.is_some() && from != OplockLevel::II {
-        let body = OplockBreakAcknowledgment {
-            oplock_level: to,
-            file_id,
-        };
-        acknowledge(state, Request::OplockBreak(body));
-    }
+    let key = Key::Oplock(step);
+    let known = state.opens.known(key).and_then(|caching| caching.state);
+    let from = match known.map(|state| state.level) {
+        Some(BreakLevel::Oplock(level)) => level,
+        _ => OplockLevel::NONE,
+    };
+    report(state, Some(step), answer::oplock_break(from, to));
+    // MS-SMB2 3.2.5.19.1: what is level II, or nothing, is not acknowledged.
+    let acknowledge = !matches!(from, OplockLevel::II | OplockLevel::NONE);
+    let event = Event::Notified {
+        to: BreakLevel::Oplock(to),
+        acknowledge,
+    };
+    notified(state, key, step, event, at);
 }
 
-fn lease(state: &mut State, notification: &LeaseBreakNotification) {
+fn lease(state: &mut State, notification: &LeaseBreakNotification, at: Instant) {
     let opened_by = state.opens.by_lease(notification.lease_key);
-    report(
-        state,
-        BreakEvent {
-            opened_by,
-            answer: answer::lease_break(notification),
-        },
-    );
-    if notification.flags.contains(LeaseFlags::BREAK_ACK_REQUIRED) {
-        let body = LeaseBreakAcknowledgment {
-            lease_key: notification.lease_key,
-            lease_state: notification.new_lease_state,
-            ..Default::default()
-        };
-        acknowledge(state, Request::LeaseBreak(body));
-    }
+    report(state, opened_by, answer::lease_break(notification));
+    let Some(step) = opened_by else { return };
+    let event = Event::Notified {
+        to: BreakLevel::Lease(notification.new_lease_state),
+        acknowledge: notification.flags.contains(LeaseFlags::BREAK_ACK_REQUIRED),
+    };
+    notified(state, Key::Lease(notification.lease_key), step, event, at);
 }
 
 /// Breaks are the connection's: its owner reports them, and the engine finds the handle by its step.
-fn report(state: &State, event: BreakEvent) {
+fn report(state: &State, opened_by: Option<StepId>, answer: replay_ir::Answer) {
     if let Some(owner) = state.lanes.first() {
-        owner.broke(event);
+        owner.broke(BreakEvent { opened_by, answer });
     }
 }
 
-/// Answers a break (MS-SMB2 3.2.5.19). What the server says to that is nobody's step; that it can refuse is normal, for
-/// instance when the handle is being closed.
-fn acknowledge(state: &mut State, body: Request) {
+/// Does what the policy says, if anything is owed.
+fn notified(state: &mut State, key: Key, step: StepId, event: Event, at: Instant) {
+    let caching = state.opens.caching(key);
+    if caching.apply(event) != Effect::Owes {
+        return;
+    }
+    let policy = caching.policy;
+    let asked = caching.state.map(|state| state.target);
+    match policy.action {
+        BreakAction::Acknowledge => {
+            if let Some(level) = policy.level.or(asked) {
+                acknowledge(state, key, step, level, Some(at));
+            }
+        }
+        BreakAction::AcknowledgeAfter(delay) if caching.alarm.is_none() => {
+            state.alarms += 1;
+            let number = state.alarms;
+            caching.alarm = Some(Alarm { number, task: None });
+            state.later.push(Later {
+                key,
+                number,
+                delay: Duration::from_nanos(delay),
+                since: at,
+            });
+        }
+        // One is on its way already, and will acknowledge what was asked for last.
+        BreakAction::AcknowledgeAfter(_) | BreakAction::Ignore => {}
+        BreakAction::Close => close(state, key, at),
+    }
+}
+
+/// Answers a break (MS-SMB2 3.2.5.19). What the server says to that is no step's answer, but is told.
+fn acknowledge(
+    state: &mut State,
+    key: Key,
+    step: StepId,
+    level: BreakLevel,
+    since: Option<Instant>,
+) {
+    let (file_id, lease) = target(state, key, step);
     let Some(transport) = state.transport() else {
         return;
     };
-    if let Err(error) = transport.send(&[Item::own(body)]) {
-        tracing::warn!(?error, "a break could not be acknowledged");
+    let item = Item {
+        waiter: Waiter::Break {
+            opened_by: step,
+            settles: Settles::Acknowledgement,
+        },
+        ..Item::own(acknowledgment(level, file_id, lease))
+    };
+    let sent = transport.send(&[item]).map_err(|error| error.to_string());
+    let reaction = match sent {
+        Ok(()) => {
+            state.opens.caching(key).apply(Event::Acknowledged(level));
+            Reaction::Answered {
+                opened_by: step,
+                with: format!("acknowledge {level}"),
+                latency: since.map(|since| since.elapsed()),
+            }
+        }
+        Err(reason) => Reaction::Failed {
+            opened_by: step,
+            with: format!("acknowledge {level}"),
+            reason,
+        },
+    };
+    react(state, reaction);
+}
+
+/// Closes all handles under the key instead of acknowledging.
+fn close(state: &mut State, key: Key, at: Instant) {
+    let mut steps: Vec<_> = state.opens.handles_of(key).collect();
+    steps.sort_unstable();
+    for step in steps {
+        let file_id = state.opens.file_id(step).unwrap_or_default();
+        let Some(transport) = state.transport() else {
+            return;
+        };
+        let flags = CloseFlags::empty();
+        let item = Item {
+            waiter: Waiter::Break {
+                opened_by: step,
+                settles: Settles::Close,
+            },
+            closes: Some(step),
+            ..Item::own(Request::Close(CloseRequest { flags, file_id }))
+        };
+        let with = "close".to_owned();
+        let sent = transport.send(&[item]).map_err(|error| error.to_string());
+        let reaction = match sent {
+            Ok(()) => {
+                state.opens.closed_by_policy(step);
+                Reaction::Answered {
+                    opened_by: step,
+                    with,
+                    latency: Some(at.elapsed()),
+                }
+            }
+            Err(reason) => Reaction::Failed {
+                opened_by: step,
+                with,
+                reason,
+            },
+        };
+        react(state, reaction);
     }
+}
+
+pub(super) fn react(state: &State, reaction: Reaction) {
+    if let Some(owner) = state.lanes.first() {
+        owner.reacted(reaction);
+    }
+}
+
+/// What an acknowledgement under the key names.
+fn target(state: &State, key: Key, step: StepId) -> (FileId, Guid) {
+    let file_id = state.opens.file_id(step).unwrap_or_default();
+    match key {
+        Key::Oplock(_) => (file_id, Guid::default()),
+        Key::Lease(lease) => (file_id, lease),
+    }
+}
+
+/// The message.
+fn acknowledgment(level: BreakLevel, file_id: FileId, lease_key: Guid) -> Request {
+    match level {
+        BreakLevel::Oplock(oplock_level) => Request::OplockBreak(OplockBreakAcknowledgment {
+            oplock_level,
+            file_id,
+        }),
+        BreakLevel::Lease(lease_state) => Request::LeaseBreak(LeaseBreakAcknowledgment {
+            lease_key,
+            lease_state,
+            ..Default::default()
+        }),
+    }
+}
+
+/// The message of an `acknowledge` step whose handle `step` opened.
+pub(super) fn explicit(
+    opens: &super::opens::Opens,
+    step: StepId,
+    file_id: FileId,
+    acknowledge: &Acknowledge<'_>,
+) -> Request {
+    let own = match opens.key_of(step) {
+        Key::Lease(lease) => lease,
+        Key::Oplock(_) => Guid::default(),
+    };
+    let lease = acknowledge.lease_key.unwrap_or(own);
+    acknowledgment(acknowledge.level, file_id, lease)
+}
+
+impl State {
+    /// An `acknowledge` step has been sent.
+    pub(super) fn acknowledged(&mut self, step: StepId, acknowledge: &Acknowledge<'_>) {
+        let key = match (acknowledge.level, acknowledge.lease_key) {
+            (BreakLevel::Oplock(_), _) => Key::Oplock(step),
+            (BreakLevel::Lease(_), Some(lease)) => Key::Lease(lease),
+            (BreakLevel::Lease(_), None) => self.opens.key_of(step),
+        };
+        if let Some(caching) = self.opens.known(key) {
+            caching.apply(Event::Acknowledged(acknowledge.level));
+        }
+    }
+
+    /// Sets what happens on a break of this handle. The error says why it cannot be.
+    pub(super) fn on_break(
+        &mut self,
+        opened_by: Option<StepId>,
+        on_break: &OnBreak<'_>,
+    ) -> Result<(), String> {
+        let step = opened_by
+            .filter(|step| self.opens.file_id(*step).is_some())
+            .ok_or_else(|| format!("handle `{}` is not open", on_break.handle))?;
+        let key = self.opens.key_of(step);
+        self.opens.caching(key).policy = Policy {
+            action: on_break.action,
+            level: on_break.level,
+        };
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Starts the tasks of acknowledgements that are to be sent later.
+    pub(super) fn set_alarms(self: &Arc<Self>, state: &mut State) {
+        for later in std::mem::take(&mut state.later) {
+            let task = tokio::spawn(alarm(self.clone(), state.generation, later)).abort_handle();
+            match state
+                .opens
+                .known(later.key)
+                .and_then(|caching| caching.alarm.as_mut())
+            {
+                Some(alarm) if alarm.number == later.number => alarm.task = Some(task),
+                _ => task.abort(),
+            }
+        }
+    }
+}
+
+/// Acknowledges a break when its time has come, unless it is over by then.
+async fn alarm(shared: Arc<Shared>, generation: u32, later: Later) {
+    tokio::time::sleep_until((later.since + later.delay).into()).await;
+    let mut state = shared.lock();
+    let state = &mut *state;
+    if state.generation != generation {
+        return;
+    }
+    let Some(caching) = state.opens.known(later.key) else {
+        return;
+    };
+    if caching
+        .alarm
+        .as_ref()
+        .is_none_or(|alarm| alarm.number != later.number)
+    {
+        return;
+    }
+    caching.alarm = None;
+    let pending = caching
+        .state
+        .filter(|state| state.phase == Phase::BreakPending);
+    let level = pending.map(|state| caching.policy.level.unwrap_or(state.target));
+    let step = match later.key {
+        Key::Oplock(step) => Some(step),
+        Key::Lease(lease) => state.opens.by_lease(lease),
+    };
+    if let (Some(level), Some(step)) = (level, step) {
+        acknowledge(state, later.key, step, level, None);
+    }
+    shared.release(state);
 }

@@ -140,6 +140,13 @@ impl State {
             }
             !concerns(*lane)
         });
+        transport.held.retain(|held| {
+            if concerns(held.lane) {
+                let events = &self.lanes[usize::from(held.lane)];
+                held.ops.iter().for_each(|op| events.done(*op, lost()));
+            }
+            !concerns(held.lane)
+        });
         for pending in blocked {
             if let Err(error) = transport.cancel(pending) {
                 tracing::debug!(%error, "a request that waits could not be cancelled");

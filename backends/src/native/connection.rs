@@ -7,9 +7,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use replay_engine::{ClientContext, Events, Op, Outcome};
+use replay_engine::{ClientContext, Events, Op, Outcome, Reaction};
 use replay_ir::StepId;
-use smb_vocabulary::{BreakAction, Operation, answer};
+use smb_vocabulary::{Operation, answer};
 use smb_wire::{FileId, Guid};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -17,8 +17,8 @@ use tokio::task::AbortHandle;
 use super::opens::Opens;
 use super::pending::Waiter;
 use super::request::{self, Scope};
-use super::transport::{Item, SendError, Transport};
-use super::{login, pump};
+use super::transport::{Held, Item, SendError, Transport};
+use super::{breaks, login, pump};
 
 /// A connection with all that belongs to it.
 pub(super) struct Shared {
@@ -41,6 +41,10 @@ pub(super) struct State {
     pub(super) opens: Opens,
     /// Counts the connections made, so that what is left of an earlier one is known as such.
     pub(super) generation: u32,
+    /// Acknowledgements that are to be sent later and have no task yet.
+    pub(super) later: Vec<breaks::Later>,
+    /// Counts them.
+    pub(super) alarms: u64,
 }
 
 /// Where a connection stands.
@@ -82,6 +86,8 @@ impl Shared {
             phase: Phase::Down("it has not connected".to_owned()),
             opens: Opens::default(),
             generation: 0,
+            later: Vec::new(),
+            alarms: 0,
         };
         Self {
             context,
@@ -114,6 +120,7 @@ impl Shared {
                 members => self.send(&mut state, lane, members),
             },
         }
+        self.release(&mut state);
     }
 
     fn members(&self, ops: &[Op]) -> Result<Vec<Member<'_>>, String> {
@@ -147,14 +154,12 @@ impl Shared {
                 );
                 state.lanes[usize::from(lane)].done(member.op, answered(0));
             }
-            // What `missing` lets through is what happens anyway.
-            Operation::OnBreak {
-                action: BreakAction::Acknowledge,
-                level: None,
-                ..
-            } => {
-                state.lanes[usize::from(lane)].done(member.op, answered(0));
-            }
+            Operation::OnBreak(on_break) => match state.on_break(member.opened_by, on_break) {
+                Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),
+                Err(reason) => {
+                    self.failed(state, lane, &[member.op], SendError::Impossible(reason));
+                }
+            },
             Operation::Cancel { step } => {
                 let cancelled = state.cancel(Op::Step(*step));
                 match cancelled {
@@ -224,6 +229,13 @@ impl Shared {
     /// Sends the members of a frame, or lets them wait for credits.
     fn send(&self, state: &mut State, lane: u16, members: &[Member<'_>]) {
         let ops = || members.iter().map(|member| member.op).collect::<Vec<_>>();
+        if members.iter().any(|member| member.waits(&state.opens))
+            && let Phase::Up(transport) = &mut state.phase
+        {
+            let (ops, since) = (ops(), Instant::now());
+            transport.held.push(Held { lane, ops, since });
+            return;
+        }
         if let Phase::Up(transport) = &mut state.phase
             && !transport.queue.is_empty()
         {
@@ -271,8 +283,14 @@ impl Shared {
                     SendError::Impossible(format!("handle `{handle}` is not open"))
                 })?,
             };
-            let body =
-                request::body(&member.operation, file_id, &scope).map_err(SendError::Impossible)?;
+            let body = match (&member.operation, member.opened_by) {
+                (Operation::Acknowledge(acknowledge), Some(step)) => {
+                    breaks::explicit(&*opens, step, file_id, acknowledge)
+                }
+                (operation, _) => {
+                    request::body(operation, file_id, &scope).map_err(SendError::Impossible)?
+                }
+            };
             items.push(Item {
                 payload: request::payload(&member.operation),
                 related,
@@ -290,13 +308,47 @@ impl Shared {
         }
         transport.send(&items)?;
         for member in members {
-            if let (Operation::Create(create), Op::Step(step)) = (&member.operation, member.op)
-                && let Some(lease) = create.lease
-            {
-                opens.lease_asked(step, lease.key);
+            match (&member.operation, member.op, member.opened_by) {
+                (Operation::Create(create), Op::Step(step), _) => {
+                    if let Some(lease) = create.lease {
+                        state.opens.lease_asked(step, lease.key);
+                    }
+                }
+                (Operation::Close { .. }, _, Some(step)) => state.opens.closing(step),
+                (Operation::Acknowledge(acknowledge), _, Some(step)) => {
+                    state.acknowledged(step, acknowledge);
+                }
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Sends what waited for an acknowledgement, as far as it need not wait any more.
+    pub(super) fn release(&self, state: &mut State) {
+        let Phase::Up(transport) = &mut state.phase else {
+            return;
+        };
+        for held in std::mem::take(&mut transport.held) {
+            let Held { lane, ops, since } = held;
+            match self.members(&ops) {
+                Ok(members) if members.iter().any(|member| member.waits(&state.opens)) => {
+                    if let Phase::Up(transport) = &mut state.phase {
+                        transport.held.push(Held { lane, ops, since });
+                    }
+                }
+                Ok(members) => {
+                    for op in &ops {
+                        if let Op::Step(step) = *op {
+                            let time = since.elapsed();
+                            state.lanes[usize::from(lane)].reacted(Reaction::Held { step, time });
+                        }
+                    }
+                    self.send(state, lane, &members);
+                }
+                Err(reason) => state.fail(lane, &ops, &Outcome::Broken(reason)),
+            }
+        }
     }
 
     /// What could not be sent is reported.
@@ -354,6 +406,7 @@ impl Shared {
             End::Violation(culprit, why) => (why, culprit, true),
         };
         state.opens.clear();
+        state.later.clear();
         match std::mem::replace(&mut state.phase, Phase::Down(why.clone())) {
             Phase::Down(_) => return,
             Phase::Connecting { waiters, attempt } => {
@@ -389,6 +442,15 @@ impl Shared {
 }
 
 impl Member<'_> {
+    /// True while it must wait because a break of its handle is to be acknowledged first. What ends the break goes.
+    fn waits(&self, opens: &Opens) -> bool {
+        let ends_it = matches!(
+            self.operation,
+            Operation::Close { .. } | Operation::Acknowledge(_)
+        );
+        !ends_it && self.opened_by.is_some_and(|step| opens.holds(step))
+    }
+
     /// True when this one works on the open that `before` makes or uses: then it is sent as related to it
     /// (MS-SMB2 3.2.4.1.4).
     fn is_related_to(&self, before: &Member<'_>) -> bool {

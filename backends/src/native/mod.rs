@@ -11,6 +11,7 @@
 //! | `login`, `negotiate`, `auth` | set a connection up |
 //! | `connection`, `receive`, `breaks`, `close` | clients, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
+//! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
 //! | `request` | an operation as a message |
 
@@ -24,6 +25,7 @@ mod frame;
 mod login;
 mod negotiate;
 mod opens;
+mod oplock_state;
 mod pending;
 mod pump;
 mod receive;
@@ -39,7 +41,7 @@ use replay_engine::{
     Backend, Capabilities, ClientContext, CloseError, Connection, Op, Unsupported,
 };
 use replay_ir::{Mode, Role, Step, StepId, Trace};
-use smb_vocabulary::{BreakAction, ClientSettings, Mechanism, Operation, VOCABULARY};
+use smb_vocabulary::{ClientSettings, Mechanism, Operation, VOCABULARY};
 
 use connection::Shared;
 
@@ -57,13 +59,7 @@ impl Native {
             capabilities: Capabilities {
                 mode: Mode::Breaks,
                 verbs: verbs.map(|verb| verb.name).collect(),
-                limits: vec![
-                    ("auth=kerberos", "it logs in by NTLM"),
-                    (
-                        "on-break",
-                        "every break is acknowledged at once, to the level that the server asks for",
-                    ),
-                ],
+                limits: vec![("auth=kerberos", "it logs in by NTLM")],
             },
         }
     }
@@ -115,19 +111,10 @@ impl Backend for Native {
 /// What a step needs that is not there.
 fn missing_in(step: &Step<'_>) -> Option<String> {
     let verb = step.verb().name;
-    match Operation::decode(step).ok()? {
-        Operation::OnBreak {
-            action: BreakAction::Acknowledge,
-            level: None,
-            ..
-        } => None,
-        Operation::OnBreak { .. } => Some("on-break with another answer than `ack`".to_owned()),
-        operation => {
-            let single = request::is_request(&operation);
-            let in_compound = !single && (step.compounded() || precedes_compound(step));
-            in_compound.then(|| format!("{verb} in a compound"))
-        }
-    }
+    let operation = Operation::decode(step).ok()?;
+    let single = request::is_request(&operation);
+    let in_compound = !single && (step.compounded() || precedes_compound(step));
+    in_compound.then(|| format!("{verb} in a compound"))
 }
 
 /// True when its client's next step is compounded with it.

@@ -1,82 +1,290 @@
-//! What is open on a connection: which FileId a handle is, which oplock it holds, and who asked for a lease.
+//! What is open on a connection: which FileId a handle is, and what the client may cache of it.
 //!
 //! A handle is known by the step that opened it, so a name that is opened again is another handle.
 
 use std::collections::HashMap;
 
 use replay_ir::StepId;
-use smb_wire::{FileId, Guid, OplockLevel};
+use smb_vocabulary::{BreakAction, BreakLevel};
+use smb_wire::messages::{CreateResponse, ResponseContext};
+use smb_wire::{FileId, Guid, LeaseState, OplockLevel};
+use tokio::task::AbortHandle;
+
+use super::oplock_state::{Effect, Event, OplockState, Phase};
 
 /// An open handle.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Open {
-    /// The FileId that the server gave.
-    pub(super) file_id: FileId,
-    /// The oplock level that it has now.
-    pub(super) oplock: OplockLevel,
+struct Open {
+    file_id: FileId,
+    /// The lease that was asked for with it.
+    lease: Option<Guid>,
+    end: OpenEnd,
 }
 
-/// All open handles and leases of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OpenEnd {
+    /// It is open.
+    No,
+    /// A CLOSE is on its way.
+    Closing,
+    /// The client has closed it by its break policy; the trace may still name it.
+    ByPolicy,
+}
+
+/// What breaks are about: the oplock of one open, or the lease of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// Of the handle that this step opened.
+    Oplock(StepId),
+    /// Of this key.
+    Lease(Guid),
+}
+
+/// What a client does when a break arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Policy {
+    /// What.
+    pub(super) action: BreakAction,
+    /// What it acknowledges; `None` is what the server asks for.
+    pub(super) level: Option<BreakLevel>,
+}
+
+/// An oplock or a lease with what the client does about it.
+#[derive(Debug, Default)]
+pub(super) struct Caching {
+    /// Where it stands; `None` before anything was granted.
+    pub(super) state: Option<OplockState>,
+    /// What the trace says to do on a break.
+    pub(super) policy: Policy,
+    /// The acknowledgement that is to be sent later.
+    pub(super) alarm: Option<Alarm>,
+}
+
+/// An acknowledgement that is to be sent later.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    /// Tells it from others.
+    pub(super) number: u64,
+    /// Ends its task.
+    pub(super) task: Option<AbortHandle>,
+}
+
+impl Caching {
+    /// True while an acknowledgement is on its way, so that what uses the handle waits for it.
+    pub(super) fn holds(&self) -> bool {
+        let pending = |state: OplockState| state.phase == Phase::BreakPending;
+        self.alarm.is_some() && self.state.is_some_and(pending)
+    }
+
+    /// The acknowledgement will not be sent later.
+    pub(super) fn disarm(&mut self) {
+        if let Some(task) = self.alarm.take().and_then(|alarm| alarm.task) {
+            task.abort();
+        }
+    }
+}
+
+/// All open handles of a connection, and the oplocks and leases on them.
 #[derive(Debug, Default)]
 pub(super) struct Opens {
     by_step: HashMap<StepId, Open>,
-    /// The step that a break of a lease belongs to: the first that asked for it, as long as its handle is open.
-    leases: HashMap<Guid, StepId>,
+    /// Leases that CREATEs in flight ask for.
+    asked: HashMap<StepId, Guid>,
+    /// Of opens without an oplock there is none, unless the trace says what to do on a break.
+    caching: HashMap<Key, Caching>,
 }
 
 impl Opens {
     /// A CREATE with a lease has been sent.
     pub(super) fn lease_asked(&mut self, step: StepId, lease: Guid) {
-        let first = self.leases.entry(lease).or_insert(step);
-        if !self.by_step.contains_key(first) {
-            *first = step;
+        self.asked.insert(step, lease);
+    }
+
+    /// A CREATE has been answered: with an open, or not.
+    pub(super) fn created(&mut self, step: StepId, response: Option<&CreateResponse>) {
+        let lease = self.asked.remove(&step);
+        let Some(response) = response else { return };
+        let (file_id, end) = (response.file_id, OpenEnd::No);
+        self.by_step.insert(
+            step,
+            Open {
+                file_id,
+                lease,
+                end,
+            },
+        );
+        let granted = match (response.oplock_level, lease) {
+            (OplockLevel::LEASE, Some(key)) => {
+                let state = lease_state(&response.create_contexts);
+                Some((Key::Lease(key), BreakLevel::Lease(state)))
+            }
+            (OplockLevel::NONE, _) => None,
+            (level, _) => Some((Key::Oplock(step), BreakLevel::Oplock(level))),
+        };
+        if let Some((key, level)) = granted {
+            self.caching(key).apply(Event::Granted(level));
         }
     }
 
-    /// A CREATE has succeeded.
-    pub(super) fn opened(&mut self, step: StepId, file_id: FileId, oplock: OplockLevel) {
-        self.by_step.insert(step, Open { file_id, oplock });
+    /// A CLOSE of this handle is on its way.
+    pub(super) fn closing(&mut self, step: StepId) {
+        self.end_of(step, OpenEnd::Closing);
+    }
+
+    /// The client closes this handle by its break policy.
+    pub(super) fn closed_by_policy(&mut self, step: StepId) {
+        self.end_of(step, OpenEnd::ByPolicy);
+    }
+
+    fn end_of(&mut self, step: StepId, end: OpenEnd) {
+        let Some(open) = self.by_step.get_mut(&step) else {
+            return;
+        };
+        open.end = end;
+        let keys = [Some(Key::Oplock(step)), open.lease.map(Key::Lease)];
+        for key in keys.into_iter().flatten() {
+            let last = self.handles_of(key).next().is_none();
+            if let Some(caching) = self.caching.get_mut(&key).filter(|_| last) {
+                caching.apply(Event::Closed);
+            }
+        }
     }
 
     /// A handle has been closed.
     pub(super) fn closed(&mut self, step: StepId) {
+        let Some(open) = self.by_step.get(&step).copied() else {
+            return;
+        };
+        // What the policy has closed is remembered as long as the trace may name it.
+        if open.end == OpenEnd::ByPolicy {
+            return;
+        }
         self.by_step.remove(&step);
+        self.caching.remove(&Key::Oplock(step));
+        if let Some(key) = open.lease
+            && !self.by_step.values().any(|other| other.lease == Some(key))
+        {
+            self.caching.remove(&Key::Lease(key));
+        }
     }
 
     /// Nothing is open any more.
     pub(super) fn clear(&mut self) {
-        self.by_step.clear();
-        self.leases.clear();
+        self.caching.values_mut().for_each(Caching::disarm);
+        *self = Self::default();
     }
 
-    /// The FileId of the handle that a step opened.
+    /// The FileId of the handle that a step opened, also of one that the break policy has closed.
     pub(super) fn file_id(&self, step: StepId) -> Option<FileId> {
         self.by_step.get(&step).map(|open| open.file_id)
     }
 
-    /// The handle with this FileId, and the step that opened it. Breaks alone ask for it: a search will do.
-    pub(super) fn by_file_id(&mut self, file_id: FileId) -> Option<(StepId, &mut Open)> {
+    /// The step that opened the handle with this FileId. Breaks alone ask for it: a search will do.
+    pub(super) fn by_file_id(&self, file_id: FileId) -> Option<StepId> {
         let found = self
             .by_step
-            .iter_mut()
+            .iter()
             .find(|(_, open)| open.file_id == file_id);
-        found.map(|(step, open)| (*step, open))
+        found.map(|(step, _)| *step)
     }
 
-    /// The step that a break of this lease belongs to.
+    /// The step that a break of this lease belongs to: the first whose handle is open, or else is being closed.
     pub(super) fn by_lease(&self, lease: Guid) -> Option<StepId> {
-        self.leases.get(&lease).copied()
+        let opens = self
+            .by_step
+            .iter()
+            .filter(|(_, open)| open.lease == Some(lease));
+        opens
+            .min_by_key(|(step, open)| (open.end != OpenEnd::No, **step))
+            .map(|(step, _)| *step)
     }
 
-    /// The FileIds of all open handles.
-    pub(super) fn file_ids(&self) -> impl Iterator<Item = FileId> {
-        self.by_step.values().map(|open| open.file_id)
+    /// What breaks of this handle are about.
+    pub(super) fn key_of(&self, step: StepId) -> Key {
+        let lease = self.by_step.get(&step).and_then(|open| open.lease);
+        lease.map_or(Key::Oplock(step), Key::Lease)
     }
+
+    /// The handles that are open under this key.
+    pub(super) fn handles_of(&self, key: Key) -> impl Iterator<Item = StepId> {
+        let opens = self.by_step.iter().filter(move |(step, open)| match key {
+            Key::Oplock(opener) => opener == **step,
+            Key::Lease(lease) => open.lease == Some(lease),
+        });
+        opens
+            .filter(|(_, open)| open.end == OpenEnd::No)
+            .map(|(step, _)| *step)
+    }
+
+    /// What is cached under this key, and what is to be done about it.
+    pub(super) fn caching(&mut self, key: Key) -> &mut Caching {
+        self.caching.entry(key).or_default()
+    }
+
+    /// The same, if there is anything.
+    pub(super) fn known(&mut self, key: Key) -> Option<&mut Caching> {
+        self.caching.get_mut(&key)
+    }
+
+    /// True while what uses this handle must wait for an acknowledgement.
+    pub(super) fn holds(&self, step: StepId) -> bool {
+        !self.caching.is_empty()
+            && self
+                .caching
+                .get(&self.key_of(step))
+                .is_some_and(Caching::holds)
+    }
+
+    /// The FileIds of all handles that nobody has closed.
+    pub(super) fn file_ids(&self) -> impl Iterator<Item = FileId> {
+        let open = self.by_step.values().filter(|open| open.end == OpenEnd::No);
+        open.map(|open| open.file_id)
+    }
+}
+
+impl Caching {
+    /// Takes in what happened, and forgets about a later acknowledgement when there is nothing left to acknowledge.
+    pub(super) fn apply(&mut self, event: Event) -> Effect {
+        let effect = match (&mut self.state, event) {
+            (Some(state), event) => state.apply(event),
+            (none, Event::Granted(level)) => {
+                *none = Some(OplockState::new(level));
+                Effect::Nothing
+            }
+            // The server breaks what it has not granted: to the client that is nothing.
+            (none, event @ Event::Notified { to, .. }) => {
+                let nothing = match to {
+                    BreakLevel::Oplock(_) => BreakLevel::Oplock(OplockLevel::NONE),
+                    BreakLevel::Lease(_) => BreakLevel::Lease(LeaseState::empty()),
+                };
+                none.insert(OplockState::new(nothing)).apply(event)
+            }
+            (None, Event::Acknowledged(_) | Event::Closed) => Effect::Nothing,
+        };
+        if effect == Effect::Release {
+            self.disarm();
+        }
+        effect
+    }
+}
+
+/// What was granted; nothing where the server does not say.
+fn lease_state(contexts: &[ResponseContext]) -> LeaseState {
+    let granted = contexts.iter().find_map(|context| match context {
+        ResponseContext::Lease(lease) => Some(lease.lease_state),
+        ResponseContext::LeaseV2(lease) => Some(lease.lease_state),
+        _ => None,
+    });
+    granted.unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use smb_wire::messages::Lease;
+
     use super::*;
+
+    const KEY: Guid = Guid([7; 16]);
 
     fn id(volatile: u64) -> FileId {
         FileId {
@@ -85,31 +293,83 @@ mod tests {
         }
     }
 
+    fn open(opens: &mut Opens, step: u32, level: OplockLevel) {
+        let lease = Lease {
+            lease_key: KEY,
+            lease_state: LeaseState::from_bits_retain(7),
+            ..Default::default()
+        };
+        let response = CreateResponse {
+            oplock_level: level,
+            file_id: id(step.into()),
+            create_contexts: vec![ResponseContext::Lease(lease)],
+            ..Default::default()
+        };
+        opens.created(StepId(step), Some(&response));
+    }
+
     #[test]
     fn a_lease_belongs_to_the_first_handle_that_is_still_open() {
-        let (key, mut opens) = (Guid([7; 16]), Opens::default());
-        opens.lease_asked(StepId(1), key);
-        opens.opened(StepId(1), id(1), OplockLevel::LEASE);
-        opens.lease_asked(StepId(2), key);
-        assert_eq!(opens.by_lease(key), Some(StepId(1)));
+        let mut opens = Opens::default();
+        for step in [2, 1, 3] {
+            opens.lease_asked(StepId(step), KEY);
+            open(&mut opens, step, OplockLevel::LEASE);
+        }
+        assert_eq!(opens.by_lease(KEY), Some(StepId(1)));
+        opens.closing(StepId(1));
+        assert_eq!(opens.by_lease(KEY), Some(StepId(2)));
         opens.closed(StepId(1));
-        opens.lease_asked(StepId(3), key);
-        assert_eq!(opens.by_lease(key), Some(StepId(3)));
+        opens.closing(StepId(2));
+        let phase = |opens: &mut Opens| {
+            let caching = opens.known(Key::Lease(KEY)).expect("the lease is known");
+            caching.state.expect("it was granted").phase
+        };
+        assert_eq!(phase(&mut opens), Phase::Open, "one is open");
+        opens.closing(StepId(3));
+        assert_eq!(phase(&mut opens), Phase::Closed);
+        assert_eq!(opens.by_lease(KEY), Some(StepId(2)), "a break may cross");
+        opens.closed(StepId(2));
+        opens.closed(StepId(3));
+        assert_eq!(opens.by_lease(KEY), None);
+        assert!(opens.known(Key::Lease(KEY)).is_none());
         assert_eq!(opens.by_lease(Guid([8; 16])), None);
     }
 
     #[test]
     fn handles_are_found_both_ways() {
         let mut opens = Opens::default();
-        opens.opened(StepId(4), id(40), OplockLevel::BATCH);
-        opens.opened(StepId(5), id(50), OplockLevel::NONE);
-        assert_eq!(opens.file_id(StepId(4)), Some(id(40)));
-        assert_eq!(
-            opens.by_file_id(id(50)).map(|(step, _)| step),
-            Some(StepId(5))
-        );
+        open(&mut opens, 4, OplockLevel::BATCH);
+        open(&mut opens, 5, OplockLevel::NONE);
+        assert_eq!(opens.file_id(StepId(4)), Some(id(4)));
+        assert_eq!(opens.by_file_id(id(5)), Some(StepId(5)));
+        assert!(opens.known(Key::Oplock(StepId(4))).is_some());
+        assert!(opens.known(Key::Oplock(StepId(5))).is_none());
         opens.closed(StepId(4));
         assert_eq!(opens.file_id(StepId(4)), None);
-        assert!(opens.by_file_id(id(40)).is_none());
+        assert!(opens.by_file_id(id(4)).is_none());
+        assert!(opens.known(Key::Oplock(StepId(4))).is_none());
+    }
+
+    #[test]
+    fn what_the_policy_closed_is_not_closed_again_but_can_be_named() {
+        let mut opens = Opens::default();
+        open(&mut opens, 4, OplockLevel::BATCH);
+        opens.closed_by_policy(StepId(4));
+        opens.closed(StepId(4));
+        assert_eq!(opens.file_id(StepId(4)), Some(id(4)));
+        assert_eq!(opens.file_ids().count(), 0);
+        assert_eq!(opens.handles_of(Key::Oplock(StepId(4))).count(), 0);
+        opens.closing(StepId(4));
+        opens.closed(StepId(4));
+        assert_eq!(opens.file_id(StepId(4)), None);
+    }
+
+    #[test]
+    fn a_create_that_fails_leaves_nothing() {
+        let mut opens = Opens::default();
+        opens.lease_asked(StepId(1), KEY);
+        opens.created(StepId(1), None);
+        assert!(opens.asked.is_empty() && opens.by_step.is_empty());
+        assert_eq!(opens.key_of(StepId(1)), Key::Oplock(StepId(1)));
     }
 }

@@ -14,8 +14,15 @@ pub(super) enum Waiter {
         /// What it submitted.
         op: Op,
     },
-    /// Nobody: the connection asked on its own account (an acknowledgement, an orderly end), or the operation has been
-    /// reported lost already.
+    /// The connection itself, which answers a break as the trace's `on-break` has it.
+    Break {
+        /// The step that opened the handle.
+        opened_by: StepId,
+        /// What it was answered with.
+        settles: Settles,
+    },
+    /// Nobody: the connection asked on its own account (an orderly end), or the operation has been reported lost
+    /// already.
     Nobody,
 }
 
@@ -29,6 +36,15 @@ impl Waiter {
             _ => None,
         }
     }
+}
+
+/// What a client answers a break with by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settles {
+    /// An acknowledgement.
+    Acknowledgement,
+    /// A CLOSE.
+    Close,
 }
 
 /// How an answer is to be read, where its message does not say it.

@@ -30,7 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, generation: u32, mut reader: Reader
 
 /// `Ready(None)`: whoever looked at the last frame has ended the connection.
 fn poll(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     generation: u32,
     reader: &mut Reader,
     context: &mut Context<'_>,

@@ -4,16 +4,17 @@
 //! ends the connection, never a panic and never a guess.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use replay_engine::{Op, Outcome};
-use replay_ir::Answer;
+use replay_engine::{Op, Outcome, Reaction};
+use replay_ir::{Answer, StepId};
 use smb_vocabulary::answer;
 use smb_wire::{Command, FrameKind, Header, Response, ntstatus, split_compound};
 
 use super::breaks;
 use super::connection::{End, Shared, State};
-use super::pending::{Content, Pending, Waiter};
+use super::pending::{Content, Pending, Settles, Waiter};
 use super::transport::{Transport, Tree};
 
 /// STATUS_USER_SESSION_DELETED.
@@ -46,7 +47,7 @@ impl Violation {
 
 impl Shared {
     /// Takes one frame of the connection of `generation`; false when the connection has ended.
-    pub(super) fn receive(&self, generation: u32, frame: &[u8]) -> bool {
+    pub(super) fn receive(self: &Arc<Self>, generation: u32, frame: &[u8]) -> bool {
         let at = Instant::now();
         let mut state = self.lock();
         if state.generation != generation {
@@ -57,7 +58,9 @@ impl Shared {
             self.end(&mut state, end, true);
             return false;
         }
+        self.set_alarms(&mut state);
         self.send_queued(&mut state);
+        self.release(&mut state);
         if state
             .transport()
             .is_some_and(|transport| transport.pending.is_empty())
@@ -85,7 +88,7 @@ impl State {
         for message in split_compound(&frame) {
             let (header, message) = message.map_err(|error| Violation::new(error.to_string()))?;
             if header.message_id == Header::UNSOLICITED && header.is_response() {
-                breaks::receive(self, message)?;
+                breaks::receive(self, message, at)?;
             } else {
                 self.message(&header, message, encrypted, at)?;
             }
@@ -116,7 +119,12 @@ impl State {
                     self.report(at, pending.waiter, Outcome::Violation(reason.clone()));
                 }
                 let answer = answer.map_err(Violation::new)?;
-                self.report(at, pending.waiter, Outcome::Answered(answer));
+                match pending.waiter {
+                    Waiter::Break { opened_by, settles } => {
+                        self.settled(opened_by, settles, answer);
+                    }
+                    waiter => self.report(at, waiter, Outcome::Answered(answer)),
+                }
             }
         }
         Ok(())
@@ -133,7 +141,10 @@ impl State {
         };
         match (response, step) {
             (Response::Create(create), Some(step)) if succeeded => {
-                self.opens.opened(step, create.file_id, create.oplock_level);
+                self.opens.created(step, Some(create));
+            }
+            (_, Some(step)) if pending.command == Command::CREATE => {
+                self.opens.created(step, None);
             }
             (Response::TreeConnect(tree), _) if succeeded => {
                 let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
@@ -149,6 +160,26 @@ impl State {
         if let (Command::CLOSE, Some(opened_by)) = (pending.command, pending.closes) {
             self.opens.closed(opened_by);
         }
+    }
+}
+
+impl State {
+    /// What the server says to the answer that a break got. That it refuses is normal, for instance when the handle is
+    /// being closed; but it is not lost.
+    fn settled(&self, opened_by: StepId, settles: Settles, answer: Answer) {
+        let with = match settles {
+            Settles::Acknowledgement => "acknowledge",
+            Settles::Close => "close",
+        };
+        let (opened_by, with) = (opened_by, with.to_owned());
+        breaks::react(
+            self,
+            Reaction::Settled {
+                opened_by,
+                with,
+                answer,
+            },
+        );
     }
 }
 
@@ -272,6 +303,9 @@ fn answer(header: &Header, content: Content, response: Response) -> Result<Answe
         (Response::QueryInfo(response), Content::FileSystem(class)) => {
             answer::query_fs(class, status, &response.buffer)
         }
+        (Response::ChangeNotify(response), _) => answer::notify(status, &response.buffer),
+        (Response::OplockBreak(response), _) => Ok(answer::oplock_acknowledged(&response)),
+        (Response::LeaseBreak(response), _) => Ok(answer::lease_acknowledged(&response)),
         (Response::Create(response), _) => Ok(answer::create(&response)),
         (Response::Close(response), _) => Ok(answer::close(&response)),
         (Response::Read(response), _) => Ok(answer::read(response)),

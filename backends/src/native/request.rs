@@ -2,8 +2,8 @@
 //! place in a compound are left to [`transport`](super::transport).
 
 use smb_vocabulary::{
-    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Operation, QueryDirectory, Read,
-    Write, paths,
+    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Notify, Operation, QueryDirectory,
+    Read, Write, paths,
 };
 use smb_wire::fscc::{
     FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
@@ -11,14 +11,15 @@ use smb_wire::fscc::{
     FileRenameInformation,
 };
 use smb_wire::messages::{
-    CloseRequest, CreateRequest, DurableHandleRequestV2, EchoRequest, FlushRequest, Lease, LeaseV2,
-    LockElement, LockRequest, LogoffRequest, QueryDirectoryRequest, QueryInfoRequest, ReadRequest,
-    RequestContext, SetInfoRequest, TreeConnectRequest, TreeDisconnectRequest, WriteRequest,
+    ChangeNotifyRequest, CloseRequest, CreateRequest, DurableHandleRequestV2, EchoRequest,
+    FlushRequest, Lease, LeaseV2, LockElement, LockRequest, LogoffRequest, QueryDirectoryRequest,
+    QueryInfoRequest, ReadRequest, RequestContext, SetInfoRequest, TreeConnectRequest,
+    TreeDisconnectRequest, WriteRequest,
 };
 use smb_wire::{
     AdditionalInformation, CloseFlags, Dialect, DurableFlags, FileId, FileInfoClass, Guid,
-    InfoType, LeaseFlags, LockFlags, QueryDirectoryFlags, ReadFlags, Request, UnicodeString,
-    WriteFlags,
+    InfoType, LeaseFlags, LockFlags, NotifyFlags, QueryDirectoryFlags, ReadFlags, Request,
+    UnicodeString, WriteFlags,
 };
 
 use super::random;
@@ -40,7 +41,7 @@ pub(super) fn is_request(operation: &Operation<'_>) -> bool {
         Operation::Connect
             | Operation::Disconnect
             | Operation::Cancel { .. }
-            | Operation::OnBreak { .. }
+            | Operation::OnBreak(_)
             | Operation::Engine(_)
     )
 }
@@ -57,6 +58,8 @@ pub(super) fn handle<'t>(operation: &Operation<'t>) -> Option<&'t str> {
         Operation::Lock(lock) => Some(lock.handle),
         Operation::QueryDirectory(query) => Some(query.handle),
         Operation::SetInfo(set) => Some(set.handle),
+        Operation::Notify(notify) => Some(notify.handle),
+        Operation::Acknowledge(acknowledge) => Some(acknowledge.handle),
         _ => None,
     }
 }
@@ -67,6 +70,7 @@ pub(super) fn payload(operation: &Operation<'_>) -> u32 {
         Operation::Read(read) => read.length,
         Operation::Write(write) => u32::try_from(write.content.len()).unwrap_or(u32::MAX),
         Operation::QueryDirectory(query) => query.buffer,
+        Operation::Notify(notify) => notify.buffer,
         Operation::QueryInfo { buffer, .. } | Operation::QueryFs { buffer, .. } => *buffer,
         _ => 0,
     }
@@ -107,10 +111,12 @@ pub(super) fn body(
             Request::QueryInfo(query_info(InfoType::FILESYSTEM, class.0, *buffer, file_id))
         }
         Operation::SetInfo(set) => Request::SetInfo(set_info(&set.change, file_id, scope)?),
+        Operation::Notify(notify) => Request::ChangeNotify(self::notify(notify, file_id)),
         Operation::Connect
         | Operation::Disconnect
         | Operation::Cancel { .. }
-        | Operation::OnBreak { .. }
+        | Operation::OnBreak(_)
+        | Operation::Acknowledge(_)
         | Operation::Engine(_) => return Err("the step is no request of its own".to_owned()),
     })
 }
@@ -263,6 +269,17 @@ fn query_directory(query: &QueryDirectory<'_>, file_id: FileId) -> QueryDirector
         file_id,
         output_buffer_length: query.buffer,
         file_name: query.pattern.into(),
+    }
+}
+
+fn notify(notify: &Notify<'_>, file_id: FileId) -> ChangeNotifyRequest {
+    let mut flags = NotifyFlags::empty();
+    flags.set(NotifyFlags::WATCH_TREE, notify.tree);
+    ChangeNotifyRequest {
+        flags,
+        output_buffer_length: notify.buffer,
+        file_id,
+        completion_filter: notify.filter,
     }
 }
 

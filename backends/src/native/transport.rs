@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use replay_engine::Op;
 use replay_ir::StepId;
@@ -105,11 +106,23 @@ pub(super) struct Transport {
     pub(super) queue: VecDeque<(u16, Vec<Op>)>,
     /// Where its frames are kept, if the run wants them.
     pub(super) recorder: Option<Recorder>,
+    /// What waits until a break of its handle is acknowledged, in order.
+    pub(super) held: Vec<Held>,
     writer: OwnedWriteHalf,
     /// What the socket did not take yet.
     outbox: Vec<u8>,
     waker: Option<Waker>,
     pump: Option<AbortHandle>,
+}
+
+/// A submission that waits until a break of its handle is acknowledged.
+pub(super) struct Held {
+    /// Who submitted it.
+    pub(super) lane: u16,
+    /// What.
+    pub(super) ops: Vec<Op>,
+    /// When.
+    pub(super) since: Instant,
 }
 
 /// One request of a frame.
@@ -179,6 +192,7 @@ impl Transport {
             pending: PendingTable::default(),
             queue: VecDeque::new(),
             recorder: None,
+            held: Vec::new(),
             writer,
             outbox: Vec::new(),
             waker: None,
@@ -416,7 +430,8 @@ impl Transport {
                 operations.push((lane, op));
             }
         }
-        for (lane, ops) in self.queue.drain(..) {
+        let held = self.held.drain(..).map(|held| (held.lane, held.ops));
+        for (lane, ops) in held.chain(self.queue.drain(..)) {
             operations.extend(ops.into_iter().map(|op| (lane, op)));
         }
         operations

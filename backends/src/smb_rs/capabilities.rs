@@ -30,9 +30,9 @@ const VERBS: [&str; 17] = [
 ];
 
 /// What it cannot do, each with the reason.
-const LIMITS: [(&str, &str); 11] = [
+const LIMITS: [(&str, &str); 12] = [
     (
-        "mode 2; break, no-break, on-break",
+        "mode 2; break, no-break, on-break, acknowledge",
         "the crate reads no oplock break (its message has 12 bytes instead of 24) and makes no acknowledgement",
     ),
     (
@@ -50,6 +50,10 @@ const LIMITS: [(&str, &str); 11] = [
     (
         "query-info, query-fs or query-directory classes in hexadecimal",
         "the crate has the classes of its own list only",
+    ),
+    (
+        "notify",
+        "not built: the crate watches directories in a loop of its own, which a trace cannot step through",
     ),
     ("read len=0", "the crate refuses a READ answer without data"),
     (
@@ -153,7 +157,7 @@ fn step_lack(step: Step<'_>) -> Option<String> {
     };
     let verb = step.verb().name;
     match operation {
-        Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak { .. } => {
+        Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak(_) => {
             Some(verb.to_owned())
         }
         Operation::Connect | Operation::Disconnect | Operation::Cancel { .. } => {

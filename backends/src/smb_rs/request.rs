@@ -92,10 +92,12 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
             .into()
         }
         Operation::SetInfo(change) => set_info::request(change, file, place)?.into(),
+        Operation::Notify(_) => return Err("notify".into()),
+        Operation::Acknowledge(_) => return Err("acknowledge".into()),
         Operation::Connect
         | Operation::Disconnect
         | Operation::Cancel { .. }
-        | Operation::OnBreak { .. }
+        | Operation::OnBreak(_)
         | Operation::Engine(_) => return Err("a step of which nothing is sent".into()),
     };
     Ok(content.into())

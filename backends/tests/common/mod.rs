@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use replay_engine::{
     Backend, BreakEvent, ClientContext, CloseError, Connection, Event, EventKind, EventQueue,
-    Identity, Op, Outcome, Target,
+    Identity, Op, Outcome, Reaction, Target,
 };
 use replay_ir::{Answer, ClientId, Role, Step, StepId, Trace, Value, load_str};
 use samba_servers::{CaseSite, Server, ServerSpec, StartOptions};
@@ -220,6 +220,17 @@ impl Player {
         }
     }
 
+    /// What a break makes a client do next.
+    pub(crate) async fn reaction(&mut self) -> Reaction {
+        let found = self.wait("a reaction to a break", |event| {
+            matches!(event.kind, EventKind::Reaction(_))
+        });
+        match found.await.kind {
+            EventKind::Reaction(reaction) => reaction,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     /// The loss of a client's connection, with its reason.
     pub(crate) async fn lost(&mut self, client: ClientId) -> String {
         let found = self.wait("the loss of a connection", |event| {
@@ -259,8 +270,8 @@ impl Player {
         client.close().await
     }
 
-    /// Closes all clients, lanes first, and gives what nobody has asked for, except interim answers: a server may give
-    /// one to any request.
+    /// Closes all clients, lanes first, and gives what nobody has asked for, except interim answers, as a server may give
+    /// one to any request, and what breaks made the client do.
     pub(crate) async fn close(mut self) -> Vec<Event> {
         for client in self.clients.iter_mut().rev() {
             if let Some(client) = client.take() {
@@ -274,7 +285,7 @@ impl Player {
         self.queue.take(&mut batch);
         self.seen.append(&mut batch);
         self.seen
-            .retain(|event| !matches!(event.kind, EventKind::Interim(..)));
+            .retain(|event| !matches!(event.kind, EventKind::Interim(..) | EventKind::Reaction(_)));
         self.seen
     }
 }

@@ -29,6 +29,28 @@ pub(crate) fn check_key(text: &str) -> Result<(), String> {
     key(text).map(drop)
 }
 
+/// The text of a lease key, in the form in which answers carry it: a name where it can be one.
+pub(crate) fn write_key(key: Guid) -> String {
+    let name = key.0.iter().rposition(|byte| *byte != 0);
+    let name = name.map_or(&[][..], |last| &key.0[..=last]);
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match std::str::from_utf8(name) {
+        Ok(text) if !text.is_empty() && !text.starts_with("0x") && name.iter().all(plain) => {
+            text.to_owned()
+        }
+        _ => format!("0x{:032x}", u128::from_be_bytes(key.0)),
+    }
+}
+
+/// Accepts a lease key in canonical form only.
+pub(crate) fn check_canonical_key(text: &str) -> Result<(), String> {
+    let written = write_key(key(text)?);
+    match text == written {
+        true => Ok(()),
+        false => Err(format!("answers write this as `{written}`")),
+    }
+}
+
 /// Accepts an oplock level or a lease state in canonical form.
 pub(crate) fn check_level(text: &str) -> Result<(), String> {
     if OPLOCK.check_canonical(text).is_ok() || LEASE.check_canonical(text).is_ok() {
@@ -65,6 +87,28 @@ mod tests {
         ] {
             assert!(key(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_are_written_as_they_are_read() {
+        let mut odd = [0; 16];
+        odd[3] = 7;
+        for bytes in [
+            [0; 16],
+            *b"k1\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            *b"0xabcdefghijklmn",
+            [0xff; 16],
+            odd,
+        ] {
+            let text = write_key(Guid(bytes));
+            assert_eq!(key(&text), Ok(Guid(bytes)), "{text}");
+            assert_eq!(check_canonical_key(&text), Ok(()));
+        }
+        assert_eq!(
+            write_key(Guid(*b"key-16-bytes-oh!")),
+            format!("0x{:032x}", u128::from_be_bytes(*b"key-16-bytes-oh!"))
+        );
+        assert!(check_canonical_key("0x6b310000000000000000000000000000").is_err());
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{
-    BreakAction, Content, Create, Durable, FileChange, LeaseRequest, Lock, LockKind, LockRange,
-    Operation, QueryDirectory, Read, SetInfo, Times, Write,
+    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, LeaseRequest, Lock,
+    LockKind, LockRange, Notify, OnBreak, Operation, QueryDirectory, Read, SetInfo, Times, Write,
 };
 pub use setup::setup_trace;
 pub use spec::VOCABULARY;

@@ -5,8 +5,9 @@
 
 use bitflags::Flags;
 use smb_wire::{
-    AccessMask, CreateAction, CreateDisposition, CreateOptions, FileAttributes, FileInfoClass,
-    FsInfoClass, ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
+    AccessMask, CompletionFilter, CreateAction, CreateDisposition, CreateOptions, FileAttributes,
+    FileInfoClass, FsInfoClass, ImpersonationLevel, LeaseState, NotifyAction, OplockLevel,
+    ShareAccess,
 };
 
 /// A set of flags that are written as words joined by `|`, as joined letters, or as hexadecimal.
@@ -326,6 +327,27 @@ pub static ATTRIBUTES: FlagWords<FileAttributes> = FlagWords {
     by_letter: false,
 };
 
+/// Changes that a CHANGE_NOTIFY waits for (MS-SMB2 2.2.35).
+pub static COMPLETION_FILTER: FlagWords<CompletionFilter> = FlagWords {
+    what: "completion filter",
+    words: &[
+        ("file-name", CompletionFilter::FILE_NAME),
+        ("dir-name", CompletionFilter::DIR_NAME),
+        ("attributes", CompletionFilter::ATTRIBUTES),
+        ("size", CompletionFilter::SIZE),
+        ("last-write", CompletionFilter::LAST_WRITE),
+        ("last-access", CompletionFilter::LAST_ACCESS),
+        ("creation", CompletionFilter::CREATION),
+        ("ea", CompletionFilter::EA),
+        ("security", CompletionFilter::SECURITY),
+        ("stream-name", CompletionFilter::STREAM_NAME),
+        ("stream-size", CompletionFilter::STREAM_SIZE),
+        ("stream-write", CompletionFilter::STREAM_WRITE),
+    ],
+    letters: &[],
+    by_letter: false,
+};
+
 /// Lease states (MS-SMB2 2.2.13.2.8): read, write and handle caching.
 pub static LEASE: FlagWords<LeaseState> = FlagWords {
     what: "lease state",
@@ -364,6 +386,11 @@ choice! {
 choice! {
     /// Oplock levels (MS-SMB2 2.2.13).
     OPLOCK: OplockLevel(u8), "oplock level", OplockLevel::VALUES
+}
+
+choice! {
+    /// What happened to a file (MS-FSCC 2.7.1).
+    NOTIFY_ACTION: NotifyAction(u32), "action", NotifyAction::VALUES
 }
 
 choice! {

@@ -2,13 +2,13 @@
 
 use replay_ir::{OwnedValue, Trace};
 use smb_vocabulary::{
-    BreakAction, ClientSettings, Content, Create, Dialects, Durable, Encryption, FileChange,
-    LeaseRequest, Lock, LockKind, LockRange, Mechanism, Operation, VOCABULARY, check_trace,
-    setup_trace, words,
+    Acknowledge, BreakAction, BreakLevel, ClientSettings, Content, Create, Dialects, Durable,
+    Encryption, FileChange, LeaseRequest, Lock, LockKind, LockRange, Mechanism, Notify, OnBreak,
+    Operation, VOCABULARY, check_trace, setup_trace, words,
 };
 use smb_wire::{
-    AccessMask, CreateDisposition, CreateOptions, Dialect, FileAttributes, Filetime, Guid,
-    ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
+    AccessMask, CompletionFilter, CreateDisposition, CreateOptions, Dialect, FileAttributes,
+    Filetime, Guid, ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
 };
 
 fn trace(lines: &str) -> Trace {
@@ -180,17 +180,78 @@ fn locks_and_changes_are_read_by_their_arguments() {
     operation(
         "A create f \"x\"\nA on-break f ack-after 5s level=none",
         |operation| {
-            let action = BreakAction::AcknowledgeAfter(5_000_000_000);
-            assert_eq!(
-                operation,
-                Operation::OnBreak {
-                    handle: "f",
-                    action,
-                    level: Some("none")
-                }
-            );
+            let expected = OnBreak {
+                handle: "f",
+                action: BreakAction::AcknowledgeAfter(5_000_000_000),
+                level: Some(BreakLevel::Oplock(OplockLevel::NONE)),
+            };
+            assert_eq!(operation, Operation::OnBreak(expected));
         },
     );
+}
+
+#[test]
+fn the_handle_says_what_is_acknowledged() {
+    let oplock = |level| BreakLevel::Oplock(OplockLevel(level));
+    let lease = |bits| BreakLevel::Lease(LeaseState::from_bits_retain(bits));
+    let key = |name: &[u8]| {
+        let mut bytes = [0; 16];
+        bytes[..name.len()].copy_from_slice(name);
+        Some(Guid(bytes))
+    };
+    for (create, acknowledge, level, lease_key) in [
+        ("oplock=batch", "ii", oplock(1), None),
+        ("oplock=batch", "0x3", oplock(3), None),
+        ("lease-key=k", "rh", lease(3), None),
+        ("lease-key=k", "0x3", lease(3), None),
+        ("lease-key=k", "ii as-oplock", oplock(1), None),
+        ("oplock=batch", "r lease-key=k2", lease(1), key(b"k2")),
+        ("lease-key=k", "none lease-key=k2", lease(0), key(b"k2")),
+    ] {
+        let lines = format!("A create f \"x\" {create}\nA acknowledge f {acknowledge}");
+        operation(&lines, |operation| {
+            let expected = Acknowledge {
+                handle: "f",
+                level,
+                lease_key,
+            };
+            assert_eq!(operation, Operation::Acknowledge(expected), "{lines}");
+        });
+    }
+    for (create, step) in [
+        ("oplock=batch", "acknowledge f rh"),
+        ("lease-key=k", "acknowledge f ii"),
+        ("lease-key=k", "acknowledge f none lease-key=k as-oplock"),
+        ("lease-key=k", "on-break f ack level=batch"),
+        ("oplock=batch", "on-break f ignore level=ii"),
+    ] {
+        let trace = trace(&format!("A create f \"x\" {create}\nA {step}"));
+        assert_eq!(check_trace(&trace).len(), 1, "{create}: {step}");
+    }
+}
+
+#[test]
+fn a_notify_has_the_documented_defaults() {
+    let opened = "A create d \"\" options=directory\n";
+    for (line, filter, tree, buffer) in [
+        ("A notify d", 0xfff, false, 65_536),
+        (
+            "A notify d filter=file-name|0x100 tree buffer=0",
+            0x101,
+            true,
+            0,
+        ),
+    ] {
+        operation(&format!("{opened}{line}"), |operation| {
+            let expected = Notify {
+                handle: "d",
+                filter: CompletionFilter::from_bits_retain(filter),
+                tree,
+                buffer,
+            };
+            assert_eq!(operation, Operation::Notify(expected), "{line}");
+        });
+    }
 }
 
 #[test]

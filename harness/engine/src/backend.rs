@@ -6,6 +6,7 @@
 //! Every end is explicit and awaited ([`Connection::close`]); nothing happens in `Drop`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use replay_ir::{Answer, ClientId, Mode, StepId, Trace};
@@ -117,6 +118,45 @@ pub enum Outcome {
     Violation(String),
     /// The harness or the backend itself failed; never counted against the server.
     Broken(String),
+}
+
+/// What a break made a client do by itself, or wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaction {
+    /// It answered the break.
+    Answered {
+        /// The step that opened the handle.
+        opened_by: StepId,
+        /// What with, in the words of the backend: `acknowledge ii`, `close`.
+        with: String,
+        /// From the arrival of the break until the answer was on the wire; `None` where the trace delayed it.
+        latency: Option<Duration>,
+    },
+    /// It could not answer the break.
+    Failed {
+        /// The step that opened the handle.
+        opened_by: StepId,
+        /// What with.
+        with: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The server's word on the answer; a status that is not `ok` is a refusal.
+    Settled {
+        /// The step that opened the handle.
+        opened_by: StepId,
+        /// What the break was answered with.
+        with: String,
+        /// What the server said.
+        answer: Answer,
+    },
+    /// A step was held back until a break of its handle was answered.
+    Held {
+        /// Which.
+        step: StepId,
+        /// For how long.
+        time: Duration,
+    },
 }
 
 /// Something that a server did unasked to a handle or lease.

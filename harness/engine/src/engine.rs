@@ -99,6 +99,7 @@ impl Engine {
             EventKind::Interim(Op::Step(step), answer) => self.interim(client, step, at, answer),
             EventKind::Interim(..) => {}
             EventKind::Break(event) => self.broke(client, at, event),
+            EventKind::Reaction(reaction) => self.recorder.reacted(client, at, reaction),
             EventKind::Lost(reason) => {
                 self.recorder.lost(client, at, reason);
                 if self.phase == Phase::Running {

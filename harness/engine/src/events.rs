@@ -11,7 +11,7 @@ use std::time::Instant;
 use replay_ir::{Answer, ClientId};
 use tokio::sync::Notify;
 
-use crate::backend::{BreakEvent, Op, Outcome};
+use crate::backend::{BreakEvent, Op, Outcome, Reaction};
 use crate::wire::WireLog;
 
 /// What a client reports.
@@ -34,6 +34,8 @@ pub enum EventKind {
     Interim(Op, Answer),
     /// A break arrived.
     Break(BreakEvent),
+    /// A break made the client do something.
+    Reaction(Reaction),
     /// The connection is gone; operations in flight get their own [`Outcome::Lost`].
     Lost(String),
 }
@@ -152,6 +154,11 @@ impl Events {
     /// A break, now.
     pub fn broke(&self, event: BreakEvent) {
         self.push(Instant::now(), EventKind::Break(event));
+    }
+
+    /// A break made the client do something, now.
+    pub fn reacted(&self, reaction: Reaction) {
+        self.push(Instant::now(), EventKind::Reaction(reaction));
     }
 
     /// The connection is gone.

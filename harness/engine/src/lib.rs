@@ -28,14 +28,16 @@ pub mod wire;
 
 pub use backend::{
     Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
-    Unsupported,
+    Reaction, Unsupported,
 };
 pub use driver::{run, skip_reason};
 pub use events::{Event, EventKind, EventQueue, Events};
 pub use judge::judge;
 pub use null::NullBackend;
 pub use options::{Clock, Progress, RunOptions, Site, Stop};
-pub use report::{BreakRecord, Difference, End, LostConnection, NotRun, Place, Record, RunReport};
+pub use report::{
+    BreakRecord, Difference, End, LostConnection, NotRun, Place, ReactionRecord, Record, RunReport,
+};
 pub use session::{Session, SessionConnection};
 pub use simulated::{Reply, ReplyEnd, Script, Seen, SimulatedBackend, simulate};
 pub use target::{Identity, Target};

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use hdrhistogram::Histogram;
 use replay_ir::{Answer, ClientId, StepId, Trace};
 
-use crate::backend::{BreakEvent, Outcome};
+use crate::backend::{BreakEvent, Outcome, Reaction};
 use crate::report::{
-    BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, Record,
+    BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, ReactionRecord,
+    Record,
 };
-use crate::times::{Moments, OpTimes, Times};
+use crate::times::{self, Moments, OpTimes, Times};
 use crate::verdict::Kind;
 
 /// So many of a client's last steps are kept without the event log.
@@ -41,6 +43,8 @@ pub(crate) struct Recorder {
     times: Vec<Option<Box<OpTimes>>>,
     records: Vec<VecDeque<Record>>,
     pub(crate) breaks: Vec<BreakRecord>,
+    pub(crate) reactions: Vec<ReactionRecord>,
+    pub(crate) break_latency: Option<Box<Histogram<u64>>>,
     pub(crate) lost: Vec<LostConnection>,
 }
 
@@ -62,6 +66,8 @@ impl Recorder {
             times: vec![None; verbs],
             records: vec![VecDeque::new(); clients],
             breaks: Vec::new(),
+            reactions: Vec::new(),
+            break_latency: None,
             lost: Vec::new(),
         }
     }
@@ -146,6 +152,34 @@ impl Recorder {
                 client,
                 at,
                 event: event.clone(),
+            });
+        }
+    }
+
+    pub(crate) fn reacted(&mut self, client: ClientId, at: u64, reaction: Reaction) {
+        if let Reaction::Answered {
+            latency: Some(latency),
+            ..
+        } = &reaction
+        {
+            let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+            let histogram = self
+                .break_latency
+                .get_or_insert_with(|| Box::new(times::empty()));
+            times::record(histogram, nanoseconds);
+        }
+        let ok = self.trace.vocabulary().ok;
+        let must_be_known = match &reaction {
+            Reaction::Answered { .. } => false,
+            Reaction::Failed { .. } | Reaction::Held { .. } => true,
+            Reaction::Settled { answer, .. } => answer.status != ok,
+        };
+        if (self.log || must_be_known) && self.reactions.len() < EVENTS_KEPT {
+            let at = at.saturating_sub(self.start);
+            self.reactions.push(ReactionRecord {
+                client,
+                at,
+                reaction,
             });
         }
     }

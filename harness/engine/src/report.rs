@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use replay_ir::{Answer, ClientId, StepId};
 
-use crate::backend::BreakEvent;
+use crate::backend::{BreakEvent, Reaction};
 use crate::times::{Moments, Times};
 use crate::verdict::{Kind, Verdict};
 use crate::waits::WaitPicture;
@@ -46,6 +47,11 @@ pub struct RunReport {
     pub records: Vec<Vec<Record>>,
     /// The breaks that arrived, in order; kept with the event log only.
     pub breaks: Vec<BreakRecord>,
+    /// What breaks made the clients do by themselves, in order. Without the event log only what people must know:
+    /// answers that failed or were refused, and steps that were held back.
+    pub reactions: Vec<ReactionRecord>,
+    /// From the arrival of a break to its answer on the wire, of those that were answered at once.
+    pub break_latency: Option<Box<Histogram<u64>>>,
     /// Connections that ended before the run did, wanted or not.
     pub lost: Vec<LostConnection>,
     /// Who waited for whom when the run ended before its steps did.
@@ -72,6 +78,8 @@ impl RunReport {
             round_trip: None,
             records: Vec::new(),
             breaks: Vec::new(),
+            reactions: Vec::new(),
+            break_latency: None,
             lost: Vec::new(),
             stuck: None,
             close_errors: Vec::new(),
@@ -215,6 +223,17 @@ pub struct BreakRecord {
     pub at: u64,
     /// What it said.
     pub event: BreakEvent,
+}
+
+/// What a break made a client do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReactionRecord {
+    /// On whose connection.
+    pub client: ClientId,
+    /// Nanoseconds from time 0.
+    pub at: u64,
+    /// What.
+    pub reaction: Reaction,
 }
 
 /// A connection that ended before the run did.

@@ -278,6 +278,7 @@ impl SimulatedConnection {
             EventKind::Done(op, outcome) => events.done(op, outcome),
             EventKind::Interim(op, answer) => events.interim(op, answer),
             EventKind::Break(event) => events.broke(event),
+            EventKind::Reaction(reaction) => events.reacted(reaction),
             EventKind::Lost(reason) => events.lost(&reason),
         }
     }

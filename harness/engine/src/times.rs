@@ -34,14 +34,14 @@ impl Default for OpTimes {
 }
 
 /// Three significant digits are always a valid precision.
-fn empty() -> Histogram<u64> {
+pub(crate) fn empty() -> Histogram<u64> {
     Histogram::new(3).expect("three significant digits are in range")
 }
 
 /// A day: longer than any run's bound, and far from the point where a histogram cannot grow any more.
 const LONGEST: u64 = 24 * 60 * 60 * 1_000_000_000;
 
-fn record(histogram: &mut Histogram<u64>, value: u64) {
+pub(crate) fn record(histogram: &mut Histogram<u64>, value: u64) {
     histogram
         .record(value.min(LONGEST))
         .expect("histograms that resize take a day");

@@ -30,7 +30,7 @@ pub mod value;
 pub mod vocabulary;
 mod vocabulary_check;
 
-pub use answer::{Answer, OwnedValue};
+pub use answer::{Answer, OwnedValue, status_text};
 pub use builder::{ExpectSpec, ExpectStatus, StepSpec, TraceBuilder};
 pub use error::{LoadError, LoadErrors, Problem};
 pub use load::{load, load_bytes, load_str};

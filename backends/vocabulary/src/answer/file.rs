@@ -105,14 +105,17 @@ pub fn write(response: &WriteResponse) -> Answer {
 }
 
 /// What an oplock break says: `from` is the level that the handle has, `to` the one that the server wants it to have.
-/// Every break but one from level II waits for an acknowledgement (MS-SMB2 3.2.5.19.1).
+/// Every break but one from level II, or of what has no oplock, waits for an acknowledgement (MS-SMB2 3.2.5.19.1).
 pub fn oplock_break(from: OplockLevel, to: OplockLevel) -> Answer {
     Fields::default()
         .token(
             "transition",
             format!("{}->{}", OPLOCK.write(from), OPLOCK.write(to)),
         )
-        .yes_no("acknowledge", from != OplockLevel::II)
+        .yes_no(
+            "acknowledge",
+            !matches!(from, OplockLevel::II | OplockLevel::NONE),
+        )
         .ok()
 }
 
@@ -129,6 +132,7 @@ pub fn lease_break(notification: &LeaseBreakNotification) -> Answer {
             notification.flags.contains(LeaseFlags::BREAK_ACK_REQUIRED),
         )
         .int("lease-epoch", notification.new_epoch.into())
+        .token("lease-key", crate::lease::write_key(notification.lease_key))
         .ok()
 }
 

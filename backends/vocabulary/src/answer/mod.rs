@@ -3,12 +3,16 @@
 //! Every function fills in all fields that its message carries; which of them matter is for the trace to say. An answer
 //! without a message of its own (an error, an interim answer) is [`status`].
 
+mod breaks;
 mod file;
 mod info;
+mod notify;
 mod session;
 
+pub use breaks::{lease_acknowledged, oplock_acknowledged};
 pub use file::{close, create, lease_break, oplock_break, read, read_data, write};
 pub use info::{query_directory, query_fs, query_info};
+pub use notify::notify;
 pub use session::{Connected, Stage, connect, tree_connect};
 
 use crate::{time, words};

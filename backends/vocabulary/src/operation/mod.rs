@@ -3,12 +3,16 @@
 //! Handles, labels and paths stay as the trace has them; which FileId a handle is and below which directory a path
 //! lies is known to a backend at run time only.
 
+mod breaks;
 mod create;
 mod io;
+mod notify;
 mod set_info;
 
+pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub use create::{Create, Durable, LeaseRequest};
 pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
+pub use notify::Notify;
 pub use set_info::{FileChange, SetInfo, Times};
 
 use crate::args::{ArgError, Args};
@@ -84,30 +88,14 @@ pub enum Operation<'t> {
         /// The pending step.
         step: StepId,
     },
+    /// CHANGE_NOTIFY.
+    Notify(Notify<'t>),
     /// What a client does when a break of the handle arrives.
-    OnBreak {
-        /// The handle.
-        handle: &'t str,
-        /// What to do.
-        action: BreakAction,
-        /// The level or lease state to acknowledge; `None` is what the server asks for.
-        level: Option<&'t str>,
-    },
+    OnBreak(OnBreak<'t>),
+    /// OPLOCK_BREAK acknowledgment.
+    Acknowledge(Acknowledge<'t>),
     /// A step that the engine judges by itself and of which nothing is sent: `await`, `break`, `no-break`, `pause`.
     Engine(Role),
-}
-
-/// What a client does on a break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BreakAction {
-    /// Acknowledges at once.
-    Acknowledge,
-    /// Acknowledges after so many nanoseconds.
-    AcknowledgeAfter(u64),
-    /// Closes the handle.
-    Close,
-    /// Nothing.
-    Ignore,
 }
 
 impl<'t> Operation<'t> {
@@ -153,11 +141,9 @@ impl<'t> Operation<'t> {
             "cancel" => Self::Cancel {
                 step: step.target().ok_or(ArgError::Missing("step"))?,
             },
-            "on-break" => Self::OnBreak {
-                handle: handle()?,
-                action: break_action(&args)?,
-                level: args.str("level"),
-            },
+            "notify" => Self::Notify(Notify::decode(&args)?),
+            "on-break" => Self::OnBreak(OnBreak::decode(step, &args)?),
+            "acknowledge" => Self::Acknowledge(Acknowledge::decode(step, &args)?),
             other => match step.role() {
                 Role::Operation | Role::Connect | Role::OnBreak => {
                     return Err(ArgError::Conflict(format!(
@@ -167,24 +153,5 @@ impl<'t> Operation<'t> {
                 role => Self::Engine(role),
             },
         })
-    }
-}
-
-fn break_action<'t>(
-    args: &Args<impl Fn(&str) -> Option<replay_ir::Value<'t>>>,
-) -> Result<BreakAction, ArgError> {
-    let conflict = |text: &str| Err(ArgError::Conflict(text.to_owned()));
-    match (args.required("action")?, args.nanoseconds("delay")) {
-        ("ack", None) => Ok(BreakAction::Acknowledge),
-        ("ack-after", Some(delay)) => Ok(BreakAction::AcknowledgeAfter(delay)),
-        ("close" | "ignore", None) if args.has("level") => {
-            conflict("`level=` is for acknowledgements")
-        }
-        ("close", None) => Ok(BreakAction::Close),
-        ("ignore", None) => Ok(BreakAction::Ignore),
-        ("ack-after", None) => {
-            conflict("`ack-after` needs a delay, for instance `ack-after 500ms`")
-        }
-        _ => conflict("only `ack-after` takes a delay"),
     }
 }

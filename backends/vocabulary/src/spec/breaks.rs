@@ -1,7 +1,8 @@
 //! Oplock and lease breaks: asserting that one came or did not, and saying what to do on one.
 
-use super::{HANDLE, YES_NO, field, positional, trailing};
-use crate::lease::{check_level, check_transition};
+use super::{HANDLE, YES_NO, field, flag, optional, positional, trailing};
+use crate::lease::{self, check_level, check_transition};
+use crate::words;
 use replay_ir::{ArgKind, Role, VerbSpec};
 
 pub(super) const BREAK: VerbSpec = VerbSpec {
@@ -30,6 +31,11 @@ pub(super) const BREAK: VerbSpec = VerbSpec {
             "Whether the server waits for an acknowledgement.",
         ),
         field("lease-epoch", ArgKind::Int, "NewEpoch (v2)."),
+        field(
+            "lease-key",
+            ArgKind::Token(lease::check_canonical_key),
+            "LeaseKey, as `create` writes it.",
+        ),
     ],
     example: "A break f batch->ii within=1s",
 };
@@ -48,17 +54,18 @@ pub(super) const ON_BREAK: VerbSpec = VerbSpec {
     name: "on-break",
     role: Role::OnBreak,
     doc: "Says what the client does when a break of the handle arrives, from now on. Without it every break is \
-          acknowledged at once to the level that the server asks for.",
+          acknowledged at once to the level that the server asks for. The handles of a lease have one policy together.",
     section: "MS-SMB2 2.2.24, 3.2.5.19",
     args: &[
         HANDLE,
         positional(
             "action",
             ArgKind::Word(&["ack", "ack-after", "close", "ignore"]),
-            "`ack`: at once; `ack-after`: after a time; `close`: closes the handle instead; `ignore`: nothing.",
+            "`ack`: at once; `ack-after`: after a time, and what uses the handle waits until then; `close`: closes the \
+             handle instead, or all handles of the lease; `ignore`: nothing.",
         ),
         trailing("delay", ArgKind::Duration, "How long `ack-after` waits."),
-        super::optional(
+        optional(
             "level",
             ArgKind::Token(check_level),
             "The level or lease state to acknowledge, if not the one that the server asks for.",
@@ -66,4 +73,42 @@ pub(super) const ON_BREAK: VerbSpec = VerbSpec {
     ],
     answer: &[],
     example: "A on-break f ack-after 500ms",
+};
+
+pub(super) const ACKNOWLEDGE: VerbSpec = VerbSpec {
+    name: "acknowledge",
+    role: Role::Operation,
+    doc: "Acknowledges a break of the handle's oplock or lease, asked for or not, whatever `on-break` says; the status \
+          is what the server answers to that. A handle whose `create` has a `lease-key=` is acknowledged as a lease.",
+    section: "MS-SMB2 2.2.24, 2.2.25, 3.3.5.22",
+    args: &[
+        HANDLE,
+        positional(
+            "level",
+            ArgKind::Token(check_level),
+            "The level or lease state that the client accepts, or hexadecimal.",
+        ),
+        optional(
+            "lease-key",
+            ArgKind::Token(lease::check_key),
+            "The LeaseKey to send, instead of the handle's own; always acknowledges a lease.",
+        ),
+        flag(
+            "as-oplock",
+            "Acknowledges an oplock, also where the handle has a lease.",
+        ),
+    ],
+    answer: &[
+        field(
+            "oplock",
+            ArgKind::Token(|text| words::OPLOCK.check_canonical(text)),
+            "OplockLevel of the answer.",
+        ),
+        field(
+            "lease-state",
+            ArgKind::Token(|text| words::LEASE.check_canonical(text)),
+            "LeaseState of the answer.",
+        ),
+    ],
+    example: "A acknowledge f ii -> INVALID_DEVICE_STATE",
 };

@@ -9,6 +9,7 @@ mod file;
 mod given;
 mod info;
 mod io;
+mod notify;
 mod session;
 
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Vocabulary};
@@ -33,11 +34,13 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
         info::QUERY_INFO,
         info::SET_INFO,
         info::QUERY_FS,
+        notify::NOTIFY,
         session::CANCEL,
         session::AWAIT,
         breaks::BREAK,
         breaks::NO_BREAK,
         breaks::ON_BREAK,
+        breaks::ACKNOWLEDGE,
         session::PAUSE,
     ],
     client_args: client::ARGS,

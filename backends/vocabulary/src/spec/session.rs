@@ -1,6 +1,6 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{field, fields, file, optional, positional};
+use super::{field, fields, file, notify, optional, positional};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
 pub(super) const CONNECT: VerbSpec = VerbSpec {
@@ -128,10 +128,11 @@ pub(super) const CANCEL: VerbSpec = VerbSpec {
     example: "B cancel lk",
 };
 
-/// What a step that was pending can say in the end: a create, or a read that took its time.
-static AWAIT_ANSWER: [FieldSpec; file::CREATE_ANSWER.len() + 1] = {
+/// What a step that was pending can say in the end: a create, a notify, or a read that took its time.
+static AWAIT_ANSWER: [FieldSpec; file::CREATE_ANSWER.len() + 2] = {
     let mut fields = [const { field("len", ArgKind::Int, "DataLength of a read in bytes.") };
-        file::CREATE_ANSWER.len() + 1];
+        file::CREATE_ANSWER.len() + 2];
+    fields[file::CREATE_ANSWER.len() + 1] = notify::CHANGES;
     let mut index = 0;
     while index < file::CREATE_ANSWER.len() {
         let FieldSpec { name, kind, doc } = &file::CREATE_ANSWER[index];

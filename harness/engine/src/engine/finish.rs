@@ -43,6 +43,8 @@ impl Engine {
             round_trip: self.trips.fastest(),
             records: recorder.take_records(),
             breaks: std::mem::take(&mut recorder.breaks),
+            reactions: std::mem::take(&mut recorder.reactions),
+            break_latency: recorder.break_latency.take(),
             lost: std::mem::take(&mut recorder.lost),
             stuck: self.picture,
             ..RunReport::not_started(backend, steps, verdict)

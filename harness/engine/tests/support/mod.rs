@@ -229,6 +229,7 @@ pub enum EventShape {
     Done(Op),
     Interim(Op),
     Break(Option<StepId>),
+    Reaction,
     Lost,
 }
 
@@ -250,6 +251,7 @@ pub fn replay(trace: &Arc<Trace>, script: &Script, options: &RunOptions) -> Run 
                     EventKind::Done(op, _) => EventShape::Done(*op),
                     EventKind::Interim(op, _) => EventShape::Interim(*op),
                     EventKind::Break(event) => EventShape::Break(event.opened_by),
+                    EventKind::Reaction(_) => EventShape::Reaction,
                     EventKind::Lost(_) => EventShape::Lost,
                 },
             ),

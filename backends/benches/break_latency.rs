@@ -1,0 +1,145 @@
+//! How fast the native client answers a break, and how long the second opener waits for that, beside smbtorture's
+//! `smb2.bench.oplock1` on the same server in the same run.
+//!
+//!     SMB_REPLAY_SOURCE=local cargo bench -p smb-backends --bench break_latency [-- BREAKS [SECONDS]]
+//!
+//! One client opens a file with a batch oplock and, in the second row, a lease; another opens it too, which breaks that. The
+//! answer is timed from the arrival of the notification to the acknowledgement's way to the wire; the open from its
+//! dispatch to its answer, the acknowledgement and its way through the server included.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+
+use replay_engine::{Clock, RunOptions, Site, Verdict};
+use replay_ir::load_str;
+use samba_servers::{CaseSite, ServerSpec, StartOptions};
+use secrecy::ExposeSecret as _;
+use smb_backends::native::Native;
+use smb_vocabulary::VOCABULARY;
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
+    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let spec = ServerSpec::samba("4.17").expect("a known version");
+        let options = StartOptions::from_env().expect("the environment is in order");
+        let options = StartOptions {
+            any_version: true,
+            ..options
+        };
+        let server = match samba_servers::start(&spec, &options).await {
+            Ok(server) => server,
+            Err(error) => return println!("there is no server: {error}"),
+        };
+        let users = ["alice".to_owned(), "bob".to_owned()];
+        let site = server.open_case("bench", &users).await.expect("a place");
+        println!("server: {}", server.describe());
+        println!(
+            "{:<8} {:>7} {:>15} {:>15} {:>13} {:>13} {:>9}",
+            "kind",
+            "breaks",
+            "answer p50 us",
+            "answer p99 us",
+            "open p50 us",
+            "open p99 us",
+            "breaks/s"
+        );
+        for (kind, request) in [
+            ("batch", "oplock=batch"),
+            ("rwh", "lease-key=k lease-state=rwh"),
+        ] {
+            row(&site, kind, request, number(0, 1000)).await;
+        }
+        match smbtorture(&site, number(1, 4)) {
+            Some(rate) => println!("smbtorture smb2.bench.oplock1: {rate} breaks/s"),
+            None => println!(
+                "smbtorture smb2.bench.oplock1: not installed, or it says something else than usual"
+            ),
+        }
+        site.close(false).await.expect("the place is cleaned up");
+        server.stop().await.expect("the server stops");
+    });
+}
+
+/// Breaks so many times, each on an open of its own, and prints what came of it.
+async fn row(site: &CaseSite, kind: &str, request: &str, breaks: u64) {
+    let mut text = "ir 1\nmode 2\nclient A user=alice\nclient B user=bob\n".to_owned();
+    let mut before = String::new();
+    for count in 0..breaks {
+        text.push_str(&format!(
+            "a{count}: A create f \"bench\" access=rw disposition=open-if {request}{before}\n\
+             b{count}: B create g \"bench\" access=r after=a{count}\n\
+             A close f after=b{count}\n\
+             c{count}: B close g\n"
+        ));
+        before = format!(" after=c{count}");
+    }
+    let trace = Arc::new(load_str("bench", &text, &VOCABULARY).expect("a trace"));
+    let target = Site {
+        target: site.target.clone(),
+        identities: site.identities.clone(),
+    };
+    let options = RunOptions {
+        clock: Clock::Asap,
+        ..RunOptions::default()
+    };
+    let report = replay_engine::run(trace, Arc::new(Native::new()), &target, &options).await;
+    assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.differences);
+    let answers = report.break_latency.expect("there were breaks");
+    assert_eq!(answers.len(), breaks, "a break for every second open");
+    let opens = &report.times.by_verb["create"].service;
+    let us = |nanoseconds: u64| nanoseconds as f64 / 1000.0;
+    // Half of the opens break nothing and are the faster half, so that the median of the others is at three quarters.
+    println!(
+        "{kind:<8} {breaks:>7} {:>15.1} {:>15.1} {:>13.0} {:>13.0} {:>9.0}",
+        us(answers.value_at_quantile(0.5)),
+        us(answers.value_at_quantile(0.99)),
+        us(opens.value_at_quantile(0.75)),
+        us(opens.value_at_quantile(0.995)),
+        breaks as f64 / report.duration.as_secs_f64(),
+    );
+}
+
+/// What smbtorture says at the end of a run of so many seconds.
+fn smbtorture(site: &CaseSite, seconds: u64) -> Option<String> {
+    let identity = &site.identities["alice"];
+    // The password goes by a file: arguments can be seen by everybody.
+    let account = std::env::temp_dir().join(format!("smb-replay-breaks-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&account)
+        .ok()?;
+    let password = identity.password.expose_secret();
+    write!(
+        file,
+        "username={}\npassword={password}\ndomain={}\n",
+        identity.account, identity.domain
+    )
+    .ok()?;
+    let (address, share) = (site.target.address, &site.target.share);
+    let output = Command::new("smbtorture")
+        .arg(format!("//{}/{share}", address.ip()))
+        .args(["-p", &address.port().to_string(), "-A"])
+        .arg(&account)
+        .arg(format!("--option=torture:timelimit={seconds}"))
+        .args(["--option=torture:nprocs=2", "smb2.bench.oplock1"])
+        .output();
+    fs::remove_file(&account).ok()?;
+    let output = output.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let (before, _) = text.rsplit_once(" ops/second")?;
+    let digits = |c: char| !c.is_ascii_digit() && c != '.';
+    let rate = before.rsplit(digits).next()?;
+    Some(rate.to_owned()).filter(|rate| !rate.is_empty())
+}
