@@ -23,6 +23,14 @@ pub enum ImportErrors {
         /// How many there are.
         total: u64,
     },
+    /// A capture that no trace can be made of.
+    #[error("{name}: {reason}")]
+    Capture {
+        /// What the file is called.
+        name: String,
+        /// Why, and what would help.
+        reason: String,
+    },
     /// What the lines say makes no trace.
     #[error(transparent)]
     Trace(#[from] LoadErrors),

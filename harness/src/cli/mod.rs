@@ -4,6 +4,7 @@
 //! away (`smb-replay … | head`) ends neither in a panic nor in another exit code.
 
 mod backends;
+mod capture;
 mod convert;
 mod dbench;
 mod output;
@@ -62,6 +63,7 @@ Examples:
   smb-replay run big.ir.jsonl.zst --backend smb-rs --clock paced --scale 0.5 --report out.json
   SMB_REPLAY_SERVER=smb://nas:445/data SMB_REPLAY_IDENTITIES=ids smb-replay run traces/lock.ir
   smb-replay import dbench /usr/share/dbench/client.txt -o client.ir.jsonl
+  smb-replay import pcap customer.pcapng -o customer.ir
 
 Exit codes:
   0    passed; the files are well
@@ -135,6 +137,24 @@ enum Command {
 enum Import {
     /// A load file of dbench (/usr/share/dbench/client.txt of its Debian package).
     Dbench(DbenchArguments),
+    /// A packet capture: pcap or pcapng, as it is or in gzip or zstd.
+    Pcap(PcapArguments),
+}
+
+/// `smb-replay import pcap`.
+#[derive(Debug, clap::Args)]
+struct PcapArguments {
+    /// The capture.
+    file: PathBuf,
+    /// A port that the server listens on, instead of 445 and 139; may be given again.
+    #[arg(long)]
+    port: Vec<u16>,
+    /// Where the trace goes; its name decides the encoding [default: .ir.jsonl on stdout]
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Fail when anything of the capture is not in the trace.
+    #[arg(long)]
+    strict: bool,
 }
 
 /// `smb-replay import dbench`.
@@ -220,6 +240,9 @@ pub fn main() -> ExitCode {
         Command::Import {
             what: Import::Dbench(arguments),
         } => dbench::import(&arguments),
+        Command::Import {
+            what: Import::Pcap(arguments),
+        } => capture::import(&arguments),
         Command::Sweep => sweep::sweep(),
         Command::Backends => backends::show(),
     };

@@ -1,0 +1,347 @@
+//! CREATE and SET_INFO: the requests with paths.
+
+use super::draft::Draft;
+use super::initial::Seen;
+use super::lanes::{Key, Touch};
+use super::names::WirePath;
+use super::request::{Reason, base, listings, parents};
+use super::world::{Chain, InFlight, Open, World};
+use crate::capture::ConnectionId;
+use replay_ir::OwnedValue;
+use smb_vocabulary::{time, words};
+use smb_wire::fscc::{
+    FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
+    FileEndOfFileInformation, FileLinkInformation, FileModeInformation, FilePositionInformation,
+    FileRenameInformation,
+};
+use smb_wire::messages::{CreateRequest, RequestContext, SetInfoRequest};
+use smb_wire::{
+    AccessMask, CreateDisposition, CreateOptions, DurableFlags, FileAttributes, FileInfoClass,
+    Guid, ImpersonationLevel, InfoType, LeaseFlags, OplockLevel,
+};
+
+impl World {
+    pub(super) fn create(
+        &mut self,
+        id: ConnectionId,
+        sent: u64,
+        request: &CreateRequest,
+        dfs: bool,
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        let tree = self.tree(id, flight.session_id, flight.tree_id)?;
+        let client = self.client_of(id, flight.session_id)?;
+        let path = self.path_of(&request.name, dfs, &tree.prefix)?;
+        let name = format!("h{}", self.opens.len() + 1);
+        let mut draft = Draft::new(0, "create").arg("handle", name.clone());
+        let (path, raw) = match path {
+            WirePath::Below(path) => {
+                draft = draft.arg("path", self.names.path(&path));
+                (path, false)
+            }
+            WirePath::Raw(path) => {
+                draft = draft.arg("path", self.names.raw_path(&path));
+                (path, true)
+            }
+        };
+        draft = draft
+            .flag("raw-path", raw)
+            .arg("access", access(request.desired_access))
+            .unless("share", request.share_access, words::SHARE_ALL, |share| {
+                words::SHARE.write(share).into()
+            })
+            .unless(
+                "disposition",
+                request.create_disposition,
+                CreateDisposition::OPEN,
+                |value| words::DISPOSITION.write(value).into(),
+            )
+            .unless(
+                "options",
+                request.create_options,
+                CreateOptions::empty(),
+                |value| words::OPTIONS.write(value).into(),
+            )
+            .unless(
+                "attributes",
+                request.file_attributes,
+                FileAttributes::empty(),
+                |value| words::ATTRIBUTES.write(value).into(),
+            )
+            .unless(
+                "impersonation",
+                request.impersonation_level,
+                ImpersonationLevel::IMPERSONATION,
+                |value| words::IMPERSONATION.write(value).into(),
+            );
+        let mut lease = None;
+        for context in &request.create_contexts {
+            draft = self.context(draft, context, &mut lease)?;
+        }
+        let level = request.requested_oplock_level;
+        match (level, lease) {
+            (OplockLevel::LEASE, Some(_)) | (OplockLevel::NONE, None) => {}
+            (OplockLevel::LEASE, None) => return Err("it asks for a lease without the context"),
+            (level, _) => draft = draft.arg("oplock", words::OPLOCK.write(level)),
+        }
+        let touches = touches(&path, request);
+        let args = draft.args;
+        let with = |draft: Draft| Draft { args, ..draft };
+        let step = self.put(client, chain, sent, "create", with, &touches);
+        self.opens.push(Open {
+            name,
+            connection: id,
+            client,
+            path,
+            prefix: tree.prefix,
+            node: usize::MAX,
+            directory: false,
+            created_by: step,
+            file_id: None,
+            alive: true,
+            failed: false,
+            delete_on_close: request
+                .create_options
+                .contains(CreateOptions::DELETE_ON_CLOSE),
+            oplock: OplockLevel::NONE,
+            lease,
+            listed: false,
+            policy: super::breaks::Policy::default(),
+        });
+        let open = self.opens.len() - 1;
+        flight.step = Some(step);
+        flight.open = Some(open);
+        chain.open = Some(Some(open));
+        Ok(())
+    }
+
+    fn context(
+        &mut self,
+        draft: Draft,
+        context: &RequestContext,
+        lease: &mut Option<Guid>,
+    ) -> Result<Draft, Reason> {
+        Ok(match context {
+            RequestContext::DurableHandleRequest => draft.arg("durable", "v1"),
+            RequestContext::DurableHandleRequestV2(request) => {
+                let persistent = request.flags.contains(DurableFlags::PERSISTENT);
+                draft
+                    .arg("durable", if persistent { "persistent" } else { "v2" })
+                    .unless("durable-timeout", request.timeout, 0, |milliseconds| {
+                        OwnedValue::Duration(u64::from(milliseconds) * 1_000_000)
+                    })
+            }
+            RequestContext::DurableHandleReconnect(_)
+            | RequestContext::DurableHandleReconnectV2(_) => {
+                return Err("it reconnects a durable open");
+            }
+            RequestContext::AllocationSize(size) => draft.arg("allocation", *size),
+            RequestContext::QueryMaximalAccess(_) => draft.flag("query-maximal-access", true),
+            RequestContext::TimewarpToken(at) => draft.arg("timewarp", time::write(*at)),
+            RequestContext::QueryOnDiskId => draft.flag("query-on-disk-id", true),
+            RequestContext::Lease(request) => {
+                *lease = Some(request.lease_key);
+                draft
+                    .arg("lease-key", self.lease_name(request.lease_key))
+                    .arg("lease-state", words::LEASE.write(request.lease_state))
+                    .arg("lease-version", "v1")
+            }
+            RequestContext::LeaseV2(request) => {
+                *lease = Some(request.lease_key);
+                let draft = draft
+                    .arg("lease-key", self.lease_name(request.lease_key))
+                    .arg("lease-state", words::LEASE.write(request.lease_state))
+                    .arg("lease-version", "v2")
+                    .unless("lease-epoch", u64::from(request.epoch), 0, Into::into);
+                match request.flags.contains(LeaseFlags::PARENT_LEASE_KEY_SET) {
+                    true => draft.arg("lease-parent", self.lease_name(request.parent_lease_key)),
+                    false => draft,
+                }
+            }
+            RequestContext::EaBuffer(_) => {
+                self.adapt("create", "extended attributes were left out");
+                draft
+            }
+            RequestContext::SdBuffer(_) => {
+                self.adapt("create", "a security descriptor was left out");
+                draft
+            }
+            RequestContext::AppInstanceId(_) | RequestContext::AppInstanceVersion(_) => {
+                self.adapt("create", "an application instance was left out");
+                draft
+            }
+            RequestContext::Aapl(_) => {
+                self.adapt("create", "the extension of macOS was left out");
+                draft
+            }
+            RequestContext::Other { .. } => {
+                self.adapt("create", "an unknown create context was left out");
+                draft
+            }
+        })
+    }
+
+    pub(super) fn set_info(
+        &mut self,
+        draft: Draft,
+        request: &SetInfoRequest,
+        path: &str,
+        prefix: &str,
+        touches: &mut Vec<(Key, Touch)>,
+    ) -> Result<Draft, Reason> {
+        const DECODE: Reason = "its buffer does not decode";
+        match request.info_type {
+            InfoType::FILE => {}
+            InfoType::SECURITY => return Err("the trace has no verb for it: security descriptors"),
+            _ => return Err("the trace has no verb for it: file systems and quotas"),
+        }
+        let data = &request.buffer[..];
+        let with = |class: &'static str| draft.arg("class", class);
+        Ok(match FileInfoClass(request.file_info_class) {
+            FileInfoClass::BASIC => {
+                let basic = FileBasicInformation::decode(data).map_err(|_| DECODE)?;
+                let at = |at| OwnedValue::Token(time::write(at));
+                let zero = smb_wire::Filetime(0);
+                with("basic")
+                    .unless(
+                        "attributes",
+                        basic.file_attributes,
+                        FileAttributes::empty(),
+                        |value| words::ATTRIBUTES.write(value).into(),
+                    )
+                    .unless("created", basic.creation_time, zero, at)
+                    .unless("accessed", basic.last_access_time, zero, at)
+                    .unless("written", basic.last_write_time, zero, at)
+                    .unless("changed", basic.change_time, zero, at)
+            }
+            FileInfoClass::RENAME => {
+                let to = FileRenameInformation::decode(data).map_err(|_| DECODE)?;
+                let new = self.new_path(&to.file_name, to.root_directory, path, prefix)?;
+                touches.push((Key::path(base(&new)), Touch::Change));
+                touches.extend(listings(path, Touch::Change));
+                touches.extend(listings(&new, Touch::Change));
+                let new = self.names.path(&new);
+                with("rename")
+                    .arg("path", new)
+                    .flag("replace", to.replace_if_exists)
+            }
+            FileInfoClass::LINK => {
+                let to = FileLinkInformation::decode(data).map_err(|_| DECODE)?;
+                let new = self.new_path(&to.file_name, to.root_directory, path, prefix)?;
+                touches.push((Key::path(&new), Touch::Change));
+                touches.extend(listings(&new, Touch::Change));
+                let new = self.names.path(&new);
+                with("link")
+                    .arg("path", new)
+                    .flag("replace", to.replace_if_exists)
+            }
+            FileInfoClass::DISPOSITION => {
+                let disposition = FileDispositionInformation::decode(data).map_err(|_| DECODE)?;
+                touches.push((Key::listing(path), Touch::Look));
+                with("disposition").flag("keep", !disposition.delete_pending)
+            }
+            FileInfoClass::END_OF_FILE => {
+                let size = FileEndOfFileInformation::decode(data).map_err(|_| DECODE)?;
+                with("end-of-file").arg("size", size.end_of_file)
+            }
+            FileInfoClass::ALLOCATION => {
+                let size = FileAllocationInformation::decode(data).map_err(|_| DECODE)?;
+                with("allocation").arg("size", size.allocation_size)
+            }
+            FileInfoClass::POSITION => {
+                let position = FilePositionInformation::decode(data).map_err(|_| DECODE)?;
+                with("position").arg("size", position.current_byte_offset)
+            }
+            FileInfoClass::MODE => {
+                let mode = FileModeInformation::decode(data).map_err(|_| DECODE)?;
+                let mode = CreateOptions::from_bits_retain(mode.mode);
+                with("mode").arg("mode", words::OPTIONS.write(mode))
+            }
+            _ => return Err("the trace has no verb for it: this information class"),
+        })
+    }
+
+    /// The new path of a rename or link. A stream may be renamed to `:name` alone.
+    fn new_path(
+        &self,
+        name: &smb_wire::UnicodeString,
+        root_directory: u64,
+        _: &str,
+        prefix: &str,
+    ) -> Result<String, Reason> {
+        if root_directory != 0 {
+            return Err("it renames relative to a directory");
+        }
+        if name.to_utf8().is_some_and(|name| name.starts_with(':')) {
+            return Err("it renames a stream");
+        }
+        match self.path_of(name, false, prefix)? {
+            WirePath::Below(path) => Ok(path),
+            WirePath::Raw(_) => Err("a new path that cannot be below the trace's root"),
+        }
+    }
+
+    /// What a lease key is called.
+    pub(super) fn lease_name(&mut self, key: Guid) -> String {
+        let next = self.lease_names.len() + 1;
+        let number = *self.lease_names.entry(key).or_insert(next);
+        format!("k{number}")
+    }
+
+    /// Notes what an operation shows of a path; a stream shows its file.
+    pub(super) fn observe(&mut self, path: &str, seen: Seen) {
+        let file = base(path);
+        if file.len() < path.len() {
+            let of_file = match seen {
+                Seen::Absent => Seen::Absent,
+                Seen::Present { .. } => Seen::Present {
+                    directory: None,
+                    size: 0,
+                    attributes: FileAttributes::empty(),
+                },
+            };
+            self.initial.observe(file, of_file);
+        }
+        self.initial.observe(path, seen);
+    }
+}
+
+/// What an open touches: the file, the directories above, and their listings if it may make or delete something.
+fn touches(path: &str, request: &CreateRequest) -> Vec<(Key, Touch)> {
+    let file = base(path);
+    let mut all: Vec<(Key, Touch)> = parents(path)
+        .map(|parent| (Key::path(parent), Touch::Look))
+        .collect();
+    let only_looks = request.requested_oplock_level == OplockLevel::NONE
+        && request.create_disposition == CreateDisposition::OPEN
+        && file.is_empty();
+    all.push((
+        Key::path(file),
+        if only_looks {
+            Touch::Look
+        } else {
+            Touch::Change
+        },
+    ));
+    let may_change = request.create_disposition != CreateDisposition::OPEN
+        || request
+            .create_options
+            .contains(CreateOptions::DELETE_ON_CLOSE);
+    if may_change {
+        all.extend(listings(path, Touch::Change));
+    }
+    all
+}
+
+/// The shortest way to write an access mask.
+fn access(mask: AccessMask) -> String {
+    let by_letters = ["r", "w", "d", "rw", "rd", "wd", "rwd"];
+    let letters = by_letters
+        .into_iter()
+        .find(|letters| words::ACCESS.parse(letters) == Ok(mask));
+    match letters {
+        Some(letters) => letters.to_owned(),
+        None => words::ACCESS.write(mask),
+    }
+}

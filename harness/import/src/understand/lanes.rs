@@ -1,0 +1,204 @@
+//! Clients, their lanes, and which step must wait for which.
+//!
+//! A client of the trace is a session on a connection. At most one of its steps is in flight in a lane, so requests that
+//! overlapped get lanes of their own. What a step waits for is what the capture shows to have come before it *and* what
+//! could have made a difference: earlier steps on the same file, or in the same directory where one of them changes it,
+//! and within a client all that was answered before.
+
+use super::draft::{Drafts, Progress, StepIndex};
+use replay_ir::Milestone;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A lane, numbered over all clients.
+pub(super) type LaneIndex = usize;
+
+/// A client, numbered in the order of their log-ins.
+pub(super) type ClientIndex = usize;
+
+#[derive(Debug)]
+struct Lane {
+    client: ClientIndex,
+    /// The last step that was put on it.
+    last: Option<StepIndex>,
+    /// How far the steps of other lanes are known to have come when the last one was sent.
+    known: HashMap<LaneIndex, (StepIndex, Milestone)>,
+}
+
+/// Something that steps work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// A file or directory.
+    pub(super) fn path(path: &str) -> Self {
+        Self::of("path", path)
+    }
+
+    /// What is in a directory.
+    pub(super) fn listing(path: &str) -> Self {
+        Self::of("listing", path)
+    }
+
+    fn of(what: &str, path: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (what, path.to_lowercase()).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// How a step works on something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// Another such step may come before or after it.
+    Look,
+    /// It may change what others find.
+    Change,
+}
+
+/// The clients and lanes, and what their steps work on.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    /// The lanes of each client; the first is the client itself.
+    clients: Vec<Vec<LaneIndex>>,
+    touched: HashMap<Key, Vec<(StepIndex, Touch)>>,
+}
+
+impl Lanes {
+    /// A further client.
+    pub(super) fn client(&mut self) -> ClientIndex {
+        self.clients.push(Vec::new());
+        let client = self.clients.len() - 1;
+        self.lane(client);
+        client
+    }
+
+    fn lane(&mut self, client: ClientIndex) -> LaneIndex {
+        self.lanes.push(Lane {
+            client,
+            last: None,
+            known: HashMap::new(),
+        });
+        self.clients[client].push(self.lanes.len() - 1);
+        self.lanes.len() - 1
+    }
+
+    /// The client whose lane this is.
+    pub(super) fn client_of(&self, lane: LaneIndex) -> ClientIndex {
+        self.lanes[lane].client
+    }
+
+    /// Every lane: its client, and its number within it.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ClientIndex, usize)> + '_ {
+        self.lanes.iter().enumerate().map(|(index, lane)| {
+            let place = self.clients[lane.client]
+                .iter()
+                .position(|&other| other == index);
+            (lane.client, place.unwrap_or(0))
+        })
+    }
+
+    /// A lane of the client with nothing in flight: `wanted` if it is free, otherwise the first, or a new one.
+    pub(super) fn free(
+        &mut self,
+        client: ClientIndex,
+        wanted: Option<LaneIndex>,
+        drafts: &Drafts,
+    ) -> LaneIndex {
+        let is_free = |&lane: &LaneIndex| {
+            let last = self.lanes[lane].last;
+            last.is_none_or(|step| drafts[step].progress != Progress::Sent)
+        };
+        let lanes = wanted
+            .into_iter()
+            .chain(self.clients[client].iter().copied());
+        let found = lanes.into_iter().find(is_free);
+        found.unwrap_or_else(|| self.lane(client))
+    }
+
+    /// Puts a new step on its lane, and finds what it must wait for. `part` is for the further members of a compound.
+    pub(super) fn put(
+        &mut self,
+        step: StepIndex,
+        touches: &[(Key, Touch)],
+        part: bool,
+        drafts: &mut Drafts,
+    ) {
+        let lane = drafts[step].lane;
+        let client = self.lanes[lane].client;
+        let mut wanted: Vec<(StepIndex, Milestone)> = Vec::new();
+        if !part {
+            // All of the client's own that has come so far.
+            for &other in self.clients[client].iter().filter(|&&other| other != lane) {
+                if let Some(last) = self.lanes[other].last {
+                    match drafts[last].progress {
+                        Progress::Sent => {}
+                        Progress::Pending => wanted.push((last, Milestone::Pending)),
+                        Progress::Done => wanted.push((last, Milestone::Done)),
+                    }
+                }
+            }
+        }
+        for &(key, touch) in touches {
+            let before = self.touched.entry(key).or_default();
+            for &(other, how) in before.iter() {
+                let matters = touch == Touch::Change || how == Touch::Change;
+                if matters && drafts[other].lane != lane {
+                    wanted.push((other, drafts[other].progress.milestone()));
+                }
+            }
+            if touch == Touch::Change {
+                // What is done is waited for by this step, and so by all that wait for this one.
+                before.retain(|&(other, _)| drafts[other].progress != Progress::Done);
+            }
+            before.push((step, touch));
+        }
+        for (other, milestone) in wanted {
+            self.wait(step, other, milestone, drafts);
+        }
+        self.lanes[lane].last = Some(step);
+    }
+
+    /// Lets `step` wait for another one, unless that is known to have come so far.
+    pub(super) fn wait(
+        &mut self,
+        step: StepIndex,
+        mut other: StepIndex,
+        mut milestone: Milestone,
+        drafts: &mut Drafts,
+    ) {
+        if milestone == Milestone::Done
+            && let Some(awaiting) = drafts[other].awaited_by
+        {
+            // Its own end was the interim answer.
+            other = awaiting;
+            milestone = drafts[other].progress.milestone();
+        }
+        let lane = drafts[step].lane;
+        let of = drafts[other].lane;
+        if of == lane || other == step {
+            return;
+        }
+        let known = self.lanes[lane].known.get(&of);
+        let is_known = known.is_some_and(|&(latest, upto)| {
+            latest > other || latest == other && rank(upto) >= rank(milestone)
+        });
+        if is_known {
+            return;
+        }
+        self.lanes[lane].known.insert(of, (other, milestone));
+        let after = &mut drafts[step].after;
+        // A later step of the same lane stands for the earlier ones.
+        after.retain(|&(earlier, upto)| earlier != other || rank(upto) > rank(milestone));
+        after.push((other, milestone));
+    }
+}
+
+fn rank(milestone: Milestone) -> u8 {
+    match milestone {
+        Milestone::Sent => 0,
+        Milestone::Pending | Milestone::Break => 1,
+        Milestone::Done => 2,
+    }
+}

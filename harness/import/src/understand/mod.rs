@@ -1,0 +1,117 @@
+//! From the frames of a capture to a trace.
+//!
+//! `world` takes the frames, `login`, `request`, `create`, `answer` and `breaks` understand the messages in them,
+//! `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace` writes it all
+//! down. How each message is mapped, and what a trace does not say of it, is in `docs/captures.md`.
+
+mod answer;
+mod breaks;
+mod content;
+mod create;
+mod draft;
+mod initial;
+mod lanes;
+mod login;
+mod names;
+mod request;
+mod trace;
+mod world;
+
+use crate::capture::{CaptureReport, Limits, Ports, read_capture};
+use crate::error::ImportErrors;
+use crate::report::ImportReport;
+use names::Names;
+use replay_ir::Trace;
+use std::fmt;
+use std::path::Path;
+use world::World;
+
+/// How a capture becomes a trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaptureOptions {
+    /// The ports that servers listen on; none for 445 and 139.
+    pub ports: Vec<u16>,
+    /// What may be held at most.
+    pub limits: Limits,
+}
+
+/// What became of a capture. `Display` is for a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaptureImport {
+    /// What was read.
+    pub capture: CaptureReport,
+    /// What was made of it.
+    pub import: ImportReport,
+}
+
+impl CaptureImport {
+    /// Whether all of the capture is in the trace: nothing was lost, cut, or left out.
+    pub fn is_complete(&self) -> bool {
+        use crate::capture::Noted::*;
+        let lost = [
+            CutOff, Fragment, Malformed, Gaps, MidStream, CutFrames, LongFrames, GivenUp, Forgotten,
+        ];
+        self.capture.problem.is_none()
+            && self.import.skipped() == 0
+            && lost.iter().all(|&what| self.capture.count(what) == 0)
+    }
+}
+
+impl fmt::Display for CaptureImport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.capture, self.import)
+    }
+}
+
+/// Turns a capture into a trace in which every client does what it did, and expects the answers that it had.
+///
+/// # Errors
+/// The file cannot be read or holds no SMB2 that can be read; the message says why and what would help.
+pub fn import_capture(
+    path: &Path,
+    name: &str,
+    options: &CaptureOptions,
+) -> Result<(Trace, CaptureImport), ImportErrors> {
+    let mut world = World::new(Names::default());
+    let ports = Ports::new(options.ports.iter().copied());
+    let capture = read_capture(path, &ports, &options.limits, &mut world).map_err(|error| {
+        ImportErrors::Read {
+            name: name.to_owned(),
+            error,
+        }
+    })?;
+    let encrypted = world.encrypted();
+    if world.drafts.len() == 0 || !encrypted.is_empty() {
+        return Err(ImportErrors::Capture {
+            name: name.to_owned(),
+            reason: refusal(&capture, &encrypted),
+        });
+    }
+    let (trace, import) = world.into_trace(name)?;
+    Ok((trace, CaptureImport { capture, import }))
+}
+
+/// Why nothing came of a capture, and what would help.
+fn refusal(capture: &CaptureReport, encrypted: &[(String, u64)]) -> String {
+    if !encrypted.is_empty() {
+        let mut text = String::from("encrypted connections, which need their session keys:");
+        for (connection, frames) in encrypted.iter().take(10) {
+            text.push_str(&format!("\n  {connection}: {frames} encrypted frames"));
+        }
+        if encrypted.len() > 10 {
+            text.push_str(&format!("\n  and {} more", encrypted.len() - 10));
+        }
+        text.push_str(
+            "\nhelp: take the capture again with encryption off (`server smb encrypt = off` in smb.conf, `-c off` of \
+             Set-SmbServerConfiguration -EncryptData $false)",
+        );
+        return text;
+    }
+    match &capture.problem {
+        Some(problem) => format!("it cannot be read: {problem}"),
+        None => format!(
+            "it has no SMB2 requests that a trace can repeat\n{capture}help: --port names the server's port, if it is \
+             not 445 or 139"
+        ),
+    }
+}

@@ -1,0 +1,450 @@
+//! From a request to the step that sends it again.
+
+use super::content::Content;
+use super::draft::Draft;
+use super::initial::Seen;
+use super::lanes::{ClientIndex, Key, Touch};
+use super::names::{WirePath, wire_path};
+use super::world::{Chain, InFlight, Node, Open, World};
+use crate::capture::ConnectionId;
+use smb_vocabulary::words;
+use smb_wire::messages::{EchoRequest, LockRequest, QueryDirectoryRequest, QueryInfoRequest};
+use smb_wire::{
+    CloseFlags, FileId, Flags, Header, InfoType, LockFlags, OplockLevel, QueryDirectoryFlags,
+    ReadFlags, Request, WriteFlags,
+};
+
+/// Why there is no step of a request.
+pub(super) type Reason = &'static str;
+
+/// The OutputBufferLength that a query has without `buffer=`.
+const BUFFER: u32 = 65_536;
+
+/// The longest write of a step.
+const LONGEST_WRITE: usize = 8 << 20;
+
+/// What is in the directories above a path.
+pub(super) fn listings(path: &str, touch: Touch) -> Vec<(Key, Touch)> {
+    let mut all = vec![(Key::listing(""), touch)];
+    all.extend(parents(path).map(|parent| (Key::listing(parent), touch)));
+    all
+}
+
+/// The directories above a path, outermost first, without the root.
+pub(super) fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// A path without the name of a stream.
+pub(super) fn base(path: &str) -> &str {
+    let name = path.rfind('/').map_or(0, |at| at + 1);
+    match path[name..].find(':') {
+        Some(colon) => &path[..name + colon],
+        None => path,
+    }
+}
+
+impl World {
+    /// Makes the step of a request.
+    pub(super) fn request(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        header: &Header,
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        let mut request = std::mem::replace(&mut flight.request, Request::Echo(EchoRequest));
+        let result = self.step_of(id, time, header, &mut request, flight, chain);
+        flight.request = request;
+        if result.is_err() {
+            chain.open = Some(None);
+        }
+        result
+    }
+
+    fn step_of(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        header: &Header,
+        request: &mut Request,
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        match request {
+            Request::Negotiate(request) => self.negotiate(id, request),
+            Request::SessionSetup(request) => self.session_setup(id, request),
+            Request::TreeConnect(_) => {}
+            Request::Logoff(_) => self.leave(id, time, "logoff", flight),
+            Request::TreeDisconnect(_) => self.leave(id, time, "tree-disconnect", flight),
+            Request::Echo(_) => {
+                let client = self.client_of(id, flight.session_id)?;
+                flight.step = Some(self.put(client, chain, time, "echo", |draft| draft, &[]));
+            }
+            Request::Cancel(_) => return self.cancel(id, time, header, chain),
+            Request::OplockBreak(ack) => {
+                self.oplock_acknowledged(id, time, ack.file_id, ack.oplock_level);
+            }
+            Request::LeaseBreak(ack) => {
+                self.lease_acknowledged(id, time, ack.lease_key, ack.lease_state);
+            }
+            Request::Create(request) => {
+                let dfs = header.flags.contains(Flags::DFS_OPERATIONS);
+                self.create(id, time, request, dfs, flight, chain)?;
+            }
+            Request::Other { .. } => return Err("the command is not known"),
+            request => {
+                let (client, draft, touches) = self.on_open(id, time, request, flight, chain)?;
+                let verb = draft.verb;
+                let args = draft.args;
+                let with = |draft: Draft| Draft { args, ..draft };
+                flight.step = Some(self.put(client, chain, time, verb, with, &touches));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a step of a request on a lane.
+    pub(super) fn put(
+        &mut self,
+        client: ClientIndex,
+        chain: &mut Chain,
+        time: u64,
+        verb: &'static str,
+        with: impl FnOnce(Draft) -> Draft,
+        touches: &[(Key, Touch)],
+    ) -> usize {
+        let before = chain.lane.filter(|&(other, _)| other == client);
+        let lane = match before {
+            Some((_, lane)) => lane,
+            None => self.lanes.free(client, None, &self.drafts),
+        };
+        chain.lane = Some((client, lane));
+        let mut draft = with(Draft::new(lane, verb));
+        draft.frame = Some(chain.frame);
+        self.add(draft, Some(time), touches, before.is_some())
+    }
+
+    /// The step of a request that works on an open, without its place.
+    fn on_open(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        request: &mut Request,
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(ClientIndex, Draft, Vec<(Key, Touch)>), Reason> {
+        let file_id = match request {
+            Request::Close(request) => request.file_id,
+            Request::Flush(request) => request.file_id,
+            Request::Read(request) => request.file_id,
+            Request::Write(request) => request.file_id,
+            Request::Lock(request) => request.file_id,
+            Request::QueryDirectory(request) => request.file_id,
+            Request::QueryInfo(request) => request.file_id,
+            Request::SetInfo(request) => request.file_id,
+            Request::ChangeNotify(_) | Request::Ioctl(_) => {
+                self.tree(id, flight.session_id, flight.tree_id)?;
+                return Err("the trace has no verb for it");
+            }
+            _ => return Err("the trace has no verb for it"),
+        };
+        self.tree(id, flight.session_id, flight.tree_id)?;
+        let open = self.open_of(id, time, file_id, flight, chain)?;
+        let Open { path, client, .. } = &self.opens[open];
+        let (path, client) = (path.clone(), *client);
+        let mut touches: Vec<(Key, Touch)> = parents(&path)
+            .map(|parent| (Key::path(parent), Touch::Look))
+            .collect();
+        touches.push((Key::path(&path), Touch::Look));
+        let change = touches.len() - 1;
+        let draft = |verb| Draft::new(0, verb).arg("handle", self.opens[open].name.clone());
+        let draft = match request {
+            Request::Close(request) => {
+                touches[change].1 = Touch::Change;
+                if self.opens[open].delete_on_close {
+                    touches.extend(listings(&path, Touch::Change));
+                }
+                let asks = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
+                let draft = draft("close").flag("postquery", asks);
+                self.closing(id, open);
+                draft
+            }
+            Request::Flush(_) => draft("flush"),
+            Request::Read(request) => draft("read")
+                .unless("offset", request.offset, 0, Into::into)
+                .arg("len", u64::from(request.length))
+                .unless("min", u64::from(request.minimum_count), 0, Into::into)
+                .flag(
+                    "unbuffered",
+                    request.flags.contains(ReadFlags::READ_UNBUFFERED),
+                ),
+            Request::Write(request) => {
+                touches[change].1 = Touch::Change;
+                let data = std::mem::take(&mut request.data);
+                if data.len() > LONGEST_WRITE {
+                    return Err("the write is longer than 8 MiB");
+                }
+                flight.fill = self.fills.of(&data);
+                draft("write")
+                    .unless("offset", request.offset, 0, Into::into)
+                    .arg("len", data.len() as u64)
+                    .unless("fill", flight.fill, 0, Into::into)
+                    .flag(
+                        "write-through",
+                        request.flags.contains(WriteFlags::WRITE_THROUGH),
+                    )
+                    .flag(
+                        "unbuffered",
+                        request.flags.contains(WriteFlags::WRITE_UNBUFFERED),
+                    )
+            }
+            Request::Lock(request) => {
+                touches[change].1 = Touch::Change;
+                lock(draft("lock"), request)?
+            }
+            Request::QueryDirectory(request) => {
+                touches.push((Key::listing(&path), Touch::Look));
+                let draft = draft("query-directory");
+                self.query_directory(draft, request)?
+            }
+            Request::QueryInfo(request) => query_info(draft, request)?,
+            Request::SetInfo(request) => {
+                touches[change].1 = Touch::Change;
+                let draft = draft("set-info");
+                let prefix = self.tree(id, flight.session_id, flight.tree_id)?.prefix;
+                self.set_info(draft, request, &path, &prefix, &mut touches)?
+            }
+            _ => return Err("the trace has no verb for it"),
+        };
+        flight.open = Some(open);
+        Ok((client, draft, touches))
+    }
+
+    fn query_directory(
+        &mut self,
+        draft: Draft,
+        request: &QueryDirectoryRequest,
+    ) -> Result<Draft, Reason> {
+        let pattern = request
+            .file_name
+            .to_utf8()
+            .ok_or("a pattern that is not UTF-16")?;
+        let pattern = self.names.pattern(&pattern);
+        let flags = request.flags;
+        let class = words::DIRECTORY_CLASS.write(request.file_information_class);
+        let mut draft = draft
+            .unless("pattern", pattern, "*".to_owned(), Into::into)
+            .unless("class", class, "id-both".to_owned(), Into::into)
+            .flag(
+                "restart",
+                flags.contains(QueryDirectoryFlags::RESTART_SCANS),
+            )
+            .flag(
+                "single",
+                flags.contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
+            )
+            .flag("reopen", flags.contains(QueryDirectoryFlags::REOPEN));
+        if flags.contains(QueryDirectoryFlags::INDEX_SPECIFIED) {
+            draft = draft.arg("index", u64::from(request.file_index));
+        }
+        Ok(buffer(draft, request.output_buffer_length))
+    }
+
+    /// The open that a request is about.
+    pub(super) fn open_of(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        file_id: FileId,
+        flight: &InFlight,
+        chain: &mut Chain,
+    ) -> Result<usize, Reason> {
+        let found = match chain.open {
+            Some(Some(open)) if file_id == FileId::RELATED => open,
+            Some(None) if file_id == FileId::RELATED => {
+                return Err("it is related to a request that is not in the trace");
+            }
+            _ => match self.by_id.get(&(id, file_id)) {
+                Some(&open) => open,
+                None => {
+                    let connection = self.connections.get(&id).ok_or("no connection")?;
+                    if !(connection.mid_stream || connection.has_gaps) {
+                        return Err("its file id is not known");
+                    }
+                    self.open_before(id, time, file_id, flight)?
+                }
+            },
+        };
+        if !self.opens[found].alive {
+            return Err("its file id is closed");
+        }
+        chain.open = Some(Some(found));
+        Ok(found)
+    }
+
+    /// An open from before the capture: a file of unknown name.
+    fn open_before(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        file_id: FileId,
+        flight: &InFlight,
+    ) -> Result<usize, Reason> {
+        let client = self.client_of(id, flight.session_id)?;
+        let directory = matches!(flight.kind, "query-directory" | "change-notify");
+        let name = format!("h{}", self.opens.len() + 1);
+        let path = format!("unknown-{}", self.opens.len() + 1);
+        self.adapt(
+            "open",
+            "it was opened before the capture; its name is not known",
+        );
+        let seen = Seen::Present {
+            directory: Some(directory),
+            size: 0,
+            attributes: Default::default(),
+        };
+        self.initial.observe(&path, seen);
+        self.nodes.push(Node {
+            content: Content::given(1 << 40),
+            existed: true,
+            given_fill: None,
+        });
+        let node = self.nodes.len() - 1;
+        self.by_path.insert(path.clone(), node);
+        self.initial.has_content(&path, node, 0);
+        let lane = self.lanes.free(client, None, &self.drafts);
+        let draft = Draft::new(lane, "create")
+            .arg("handle", name.clone())
+            .arg("path", path.clone())
+            .arg("access", if directory { "r" } else { "rwd" });
+        let touches = [(Key::path(&path), Touch::Change)];
+        let step = self.add(draft, Some(time), &touches, false);
+        self.drafts[step].progress = super::draft::Progress::Done;
+        self.opens.push(Open {
+            name,
+            connection: id,
+            client,
+            path,
+            prefix: String::new(),
+            node,
+            directory,
+            created_by: step,
+            file_id: Some(file_id),
+            alive: true,
+            failed: false,
+            delete_on_close: false,
+            oplock: OplockLevel::NONE,
+            lease: None,
+            listed: false,
+            policy: super::breaks::Policy::default(),
+        });
+        self.by_id.insert((id, file_id), self.opens.len() - 1);
+        Ok(self.opens.len() - 1)
+    }
+
+    fn cancel(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        header: &Header,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        let connection = self.connections.get(&id).ok_or("no connection")?;
+        let flight = match header.async_id() {
+            Some(async_id) => connection
+                .in_flight
+                .values()
+                .find(|flight| flight.async_id == Some(async_id)),
+            None => connection.in_flight.get(&header.message_id),
+        };
+        let step = flight.and_then(|flight| flight.step);
+        let step = step.ok_or("what it cancels is not in the trace, or answered")?;
+        if self.drafts[step].progress != super::draft::Progress::Pending {
+            return Err("what it cancels is not pending in the trace");
+        }
+        let client = self.lanes.client_of(self.drafts[step].lane);
+        let with = |draft: Draft| Draft {
+            target: Some(step),
+            ..draft
+        };
+        let cancel = self.put(client, chain, time, "cancel", with, &[]);
+        self.drafts[cancel].progress = super::draft::Progress::Done;
+        Ok(())
+    }
+
+    /// Reads a path of a request; `prefix` is the directory of its share.
+    pub(super) fn path_of(
+        &self,
+        name: &smb_wire::UnicodeString,
+        dfs: bool,
+        prefix: &str,
+    ) -> Result<WirePath, Reason> {
+        Ok(match wire_path(name, dfs)? {
+            WirePath::Below(path) if prefix.is_empty() => WirePath::Below(path),
+            WirePath::Below(path) if path.is_empty() => WirePath::Below(prefix.to_owned()),
+            WirePath::Below(path) => WirePath::Below(format!("{prefix}/{path}")),
+            raw @ WirePath::Raw(_) => raw,
+        })
+    }
+}
+
+fn buffer(draft: Draft, length: u32) -> Draft {
+    draft.unless("buffer", u64::from(length), u64::from(BUFFER), Into::into)
+}
+
+fn lock(draft: Draft, request: &LockRequest) -> Result<Draft, Reason> {
+    let first = request.locks.first().ok_or("it has no ranges")?;
+    if request.locks.iter().any(|lock| lock.flags != first.flags) {
+        return Err("its ranges have different flags");
+    }
+    let at_once = first.flags.contains(LockFlags::FAIL_IMMEDIATELY);
+    let kind = first.flags.difference(LockFlags::FAIL_IMMEDIATELY);
+    let draft = match kind {
+        LockFlags::EXCLUSIVE_LOCK => draft.flag("exclusive", true).flag("wait", !at_once),
+        LockFlags::SHARED_LOCK => draft.flag("shared", true).flag("wait", !at_once),
+        LockFlags::UNLOCK if !at_once => draft.flag("unlock", true),
+        _ => return Err("the trace cannot say its flags"),
+    };
+    let fits = |lock: &smb_wire::messages::LockElement| lock.offset.checked_add(lock.length);
+    if request.locks.iter().all(|lock| fits(lock).is_some()) {
+        let ranges = request
+            .locks
+            .iter()
+            .map(|lock| replay_ir::OwnedValue::Range {
+                start: lock.offset,
+                end: lock.offset + lock.length,
+            });
+        return Ok(draft.arg("range", replay_ir::OwnedValue::List(ranges.collect())));
+    }
+    match &request.locks[..] {
+        [lock] => Ok(draft.arg("offset", lock.offset).arg("len", lock.length)),
+        _ => Err("several ranges, of which one ends beyond 2^64"),
+    }
+}
+
+fn query_info(
+    draft: impl FnOnce(&'static str) -> Draft,
+    request: &QueryInfoRequest,
+) -> Result<Draft, Reason> {
+    let (verb, class) = match request.info_type {
+        InfoType::FILE => {
+            if !request.buffer.is_empty() {
+                return Err("the trace has no verb for it: a list of extended attributes");
+            }
+            let class = smb_wire::FileInfoClass(request.file_info_class);
+            ("query-info", words::FILE_CLASS.write(class))
+        }
+        InfoType::FILESYSTEM => {
+            let class = smb_wire::FsInfoClass(request.file_info_class);
+            ("query-fs", words::FS_CLASS.write(class))
+        }
+        InfoType::SECURITY => return Err("the trace has no verb for it: security descriptors"),
+        _ => return Err("the trace has no verb for it: quotas"),
+    };
+    Ok(buffer(
+        draft(verb).arg("class", class),
+        request.output_buffer_length,
+    ))
+}

@@ -1,0 +1,263 @@
+//! The trace of what was understood.
+
+use super::answer::LARGEST_FILLED;
+use super::content::Source;
+use super::draft::{Data, Draft, StepIndex};
+use super::world::{Client, World};
+use crate::error::ImportErrors;
+use crate::report::ImportReport;
+use replay_ir::{ExpectSpec, ExpectStatus, Mode, OwnedValue, StepSpec, Trace, TraceBuilder};
+use smb_vocabulary::{VOCABULARY, words};
+use std::collections::{HashMap, HashSet};
+
+impl World {
+    /// Ends the import.
+    pub(super) fn into_trace(mut self, name: &str) -> Result<(Trace, ImportReport), ImportErrors> {
+        let order = self.settle();
+        let labels = self.labels(&order);
+        let names = self.lane_names();
+        let mut trace = TraceBuilder::new(&VOCABULARY, name);
+        trace.title("imported from a capture");
+        let verbs: HashSet<&str> = order.iter().map(|&step| self.drafts[step].verb).collect();
+        let asks = |arg: &str| {
+            order.iter().any(|&step| {
+                let args = &self.drafts[step].args;
+                args.iter().any(|(name, _)| name == arg)
+            })
+        };
+        let (oplocks, leases) = (asks("oplock"), asks("lease-key"));
+        let breaks = ["break", "on-break", "no-break", "acknowledge"];
+        if oplocks || leases || breaks.iter().any(|verb| verbs.contains(verb)) {
+            trace.mode(Mode::Breaks);
+        }
+        let needs = [
+            ("oplocks", oplocks),
+            ("leases", leases),
+            ("durable-handles", asks("durable")),
+        ];
+        for (word, _) in needs.into_iter().filter(|&(_, needed)| needed) {
+            trace.need(word);
+        }
+        self.clients(&mut trace, &order, &names);
+        self.givens(&mut trace);
+        self.steps(&mut trace, &order, &labels, &names);
+        Ok((trace.build()?, self.report))
+    }
+
+    /// Leaves out what depends on steps that are left out, and gives the order of the others.
+    fn settle(&mut self) -> Vec<StepIndex> {
+        for step in 0..self.drafts.len() {
+            if let Some(target) = self.drafts[step].target
+                && self.drafts[target].dropped
+            {
+                self.drop_step(step, "the step that it is about is not in the trace");
+            }
+        }
+        // Who waits for an open waits for what is said about its breaks, too.
+        let mut said: HashMap<StepIndex, StepIndex> = HashMap::new();
+        for step in 0..self.drafts.len() {
+            if let Some(place) = self.drafts[step].behind {
+                said.insert(place, step);
+            }
+        }
+        if !said.is_empty() {
+            for step in 0..self.drafts.len() {
+                let more: Vec<_> = self.drafts[step]
+                    .after
+                    .iter()
+                    .filter_map(|(other, milestone)| Some((*said.get(other)?, *milestone)))
+                    .filter(|&(other, milestone)| {
+                        other != step && milestone == replay_ir::Milestone::Done
+                    })
+                    .collect();
+                self.drafts[step].after.extend(more);
+            }
+        }
+        self.drafts.order()
+    }
+
+    /// Labels of the steps that others name.
+    fn labels(&self, order: &[StepIndex]) -> HashMap<StepIndex, String> {
+        let named: HashSet<StepIndex> = order
+            .iter()
+            .flat_map(|&step| {
+                let draft = &self.drafts[step];
+                draft
+                    .after
+                    .iter()
+                    .map(|&(other, _)| other)
+                    .chain(draft.target)
+            })
+            .collect();
+        let mut labels = HashMap::new();
+        for (number, &step) in order.iter().enumerate() {
+            if named.contains(&step) {
+                let verb = self.drafts[step].verb;
+                labels.insert(step, format!("{verb}-{}", number + 1));
+            }
+        }
+        labels
+    }
+
+    /// What each lane is called: A, B, and A_2 for the second lane of A.
+    fn lane_names(&self) -> Vec<String> {
+        let lanes = self.lanes.all();
+        lanes
+            .map(|(client, lane)| {
+                let client = client_name(client);
+                match lane {
+                    0 => client,
+                    lane => format!("{client}_{}", lane + 1),
+                }
+            })
+            .collect()
+    }
+
+    fn clients(&self, trace: &mut TraceBuilder, order: &[StepIndex], names: &[String]) {
+        let used: HashSet<usize> = order.iter().map(|&step| self.drafts[step].lane).collect();
+        let owners: HashSet<usize> = used
+            .iter()
+            .map(|&lane| self.lanes.client_of(lane))
+            .collect();
+        for (lane, (client, place)) in self.lanes.all().enumerate() {
+            if place == 0 && owners.contains(&client) {
+                let args = client_args(&self.clients[client]);
+                trace.client(&names[lane], &args);
+            } else if used.contains(&lane) {
+                trace.lane(&names[lane], &client_name(client));
+            }
+        }
+    }
+
+    fn givens(&mut self, trace: &mut TraceBuilder) {
+        let initial = std::mem::take(&mut self.initial);
+        for existing in initial.into_existing() {
+            self.report.givens += 1;
+            let path = self.names.path(&existing.path);
+            let mut args = vec![("path".into(), OwnedValue::Text(path))];
+            let directory = existing.directory.unwrap_or(false);
+            if !directory {
+                if existing.size > 0 {
+                    args.push(("size".into(), existing.size.into()));
+                }
+                let fill = existing.node.and_then(|node| self.nodes[node].given_fill);
+                match fill {
+                    Some(fill) if existing.size <= LARGEST_FILLED => {
+                        args.push(("fill".into(), fill.into()));
+                    }
+                    Some(_) => {
+                        self.adapt("given", "a file beyond 64 MiB holds zeros; what reads of it return is not expected");
+                        if let Some(node) = existing.node {
+                            self.nodes[node].given_fill = None;
+                            self.nodes[node].existed = false;
+                        }
+                    }
+                    None => {}
+                }
+            }
+            if !existing.attributes.is_empty() {
+                let attributes = words::ATTRIBUTES.write(existing.attributes);
+                args.push(("attributes".into(), attributes.into()));
+            }
+            trace.given(if directory { "dir" } else { "file" }, &args);
+        }
+    }
+
+    fn steps(
+        &mut self,
+        trace: &mut TraceBuilder,
+        order: &[StepIndex],
+        labels: &HashMap<StepIndex, String>,
+        names: &[String],
+    ) {
+        let start = self.start.unwrap_or(0);
+        // Of each lane: the frame of its last step, and when that was due.
+        let mut last: HashMap<usize, (Option<u64>, u64)> = HashMap::new();
+        for &step in order {
+            let data = self.data(step);
+            let draft = &mut self.drafts[step];
+            let before = last.entry(draft.lane).or_insert((None, 0));
+            let compounded = draft.frame.is_some() && draft.frame == before.0;
+            let mut spec = StepSpec::new(names[draft.lane].clone(), draft.verb);
+            spec.label = labels.get(&step).cloned();
+            spec.compounded = compounded;
+            if let Some(sent) = draft.sent.filter(|_| !compounded) {
+                let at = sent.saturating_sub(start).max(before.1) / 1000 * 1000;
+                before.1 = before.1.max(at);
+                spec.at = (at > 0).then_some(at);
+            }
+            before.0 = draft.frame;
+            spec.args = std::mem::take(&mut draft.args);
+            if let Some(label) = draft.target.and_then(|target| labels.get(&target)) {
+                spec.args.push(("step".into(), label.clone().into()));
+            }
+            spec.within = draft.within;
+            spec.expect = expectation(draft, data);
+            let after = std::mem::take(&mut draft.after);
+            for (other, milestone) in after {
+                if let Some(label) = labels.get(&other)
+                    && !spec.after.iter().any(|(known, _)| known == label)
+                {
+                    spec.after.push((label.clone(), milestone));
+                }
+            }
+            let kind = self.drafts[step].kind;
+            self.report.kinds.entry(kind).or_default().steps += 1;
+            trace.step(&spec);
+        }
+    }
+
+    /// The fill that a read returns.
+    fn data(&self, step: StepIndex) -> Option<u64> {
+        let Data::From {
+            source,
+            node,
+            zeros,
+        } = self.drafts[step].data
+        else {
+            return None;
+        };
+        match source {
+            Source::Fill(fill) => Some(fill),
+            Source::Given if !self.nodes[node].existed => None,
+            Source::Given => match (self.nodes[node].given_fill, zeros) {
+                (Some(fill), false) => Some(fill),
+                (None, true) => Some(0),
+                // Some of it is zeros and some is not; one fill cannot say both.
+                _ => None,
+            },
+        }
+    }
+}
+
+fn expectation(draft: &mut Draft, data: Option<u64>) -> ExpectSpec {
+    let mut fields = std::mem::take(&mut draft.fields);
+    if let Some(fill) = data {
+        fields.push(("fill".into(), fill.into()));
+    }
+    let status = std::mem::replace(&mut draft.status, ExpectStatus::Ok);
+    ExpectSpec { status, fields }
+}
+
+/// A to Z, then C27 and so on.
+fn client_name(client: usize) -> String {
+    match u8::try_from(client) {
+        Ok(number @ 0..26) => char::from(b'A' + number).to_string(),
+        _ => format!("C{}", client + 1),
+    }
+}
+
+fn client_args(client: &Client) -> Vec<(std::borrow::Cow<'static, str>, OwnedValue)> {
+    let mut args = Vec::new();
+    match &client.user {
+        Some(user) => args.push(("user".into(), user.clone().into())),
+        None => args.push(("anonymous".into(), OwnedValue::Flag)),
+    }
+    if let Some(word) = client.dialect.and_then(|dialect| dialect.word()) {
+        args.push(("dialect".into(), word.into()));
+    }
+    if client.signing_required {
+        args.push(("signing".into(), "required".into()));
+    }
+    args
+}
