@@ -93,3 +93,69 @@ pub(crate) fn sentence(trace: &Trace, record: &ReactionRecord) -> String {
 fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use replay_ir::{Answer, ClientId};
+    use smb_vocabulary::VOCABULARY;
+
+    use super::*;
+
+    #[test]
+    fn what_a_person_must_see_is_a_sentence_that_names_the_line() {
+        let text = "ir 1\nmode 2\nclient A user=alice\nA create f \"x\" oplock=batch\nA flush f\n";
+        let trace = replay_ir::load_str("x.ir", text, &VOCABULARY).expect("a trace");
+        let (opened_by, with) = (StepId(0), "acknowledge ii".to_owned());
+        let settled = |status| Reaction::Settled {
+            opened_by,
+            with: with.clone(),
+            answer: Answer {
+                status,
+                ..Answer::default()
+            },
+        };
+        let answered = Reaction::Answered {
+            opened_by,
+            with: with.clone(),
+            latency: Some(Duration::from_micros(7)),
+        };
+        let failed = Reaction::Failed {
+            opened_by,
+            with: with.clone(),
+            reason: "no credits".to_owned(),
+        };
+        let held = Reaction::Held {
+            step: StepId(1),
+            time: Duration::from_millis(5),
+        };
+        for (reaction, event, seen) in [
+            (answered, "break-answered", None),
+            (settled(0), "break-settled", None),
+            (
+                settled(0xC000_00E3),
+                "break-settled",
+                Some("line 4: INVALID_OPLOCK_PROTOCOL"),
+            ),
+            (
+                failed,
+                "break-not-answered",
+                Some("line 4 at 1.000 ms (acknowledge ii): no credits"),
+            ),
+            (held, "held", Some("line 5 of A was held back for 5.000 ms")),
+        ] {
+            let record = ReactionRecord {
+                client: ClientId(0),
+                at: 1_000_000,
+                reaction,
+            };
+            let json = to_json(&trace, &record);
+            assert_eq!(
+                (&json["event"], &json["at"]),
+                (&event.into(), &1_000_000.into())
+            );
+            assert_eq!(matters(&trace, &record), seen.is_some(), "{event}");
+            let sentence = sentence(&trace, &record);
+            assert!(sentence.contains(seen.unwrap_or("line 4")), "{sentence}");
+        }
+    }
+}

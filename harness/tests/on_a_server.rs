@@ -418,3 +418,43 @@ fn what_the_server_lacks_is_a_skip() {
     assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("skipped: the server lacks domain"));
 }
+
+#[test]
+fn what_breaks_made_clients_do_is_in_the_report() {
+    let opened = "ir 1\nmode 2\nclient A user=alice\nclient B user=bob\ngiven file \"x\"\n\
+        A create f \"x\" access=rw oplock=batch -> OK oplock=batch\n";
+    let held = "armed: A on-break f ack-after 500ms\nB create g \"x\" after=armed\nA break f batch->ii\n\
+        A flush f\n";
+    let Some((output, report)) = replay(&format!("{opened}{held}"), &[]) else {
+        return;
+    };
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let reactions = &report["break_reactions"];
+    assert!(
+        reactions
+            .as_array()
+            .is_some_and(|list| list.iter().any(|one| one["event"] == "held"
+                && one["line"] == 10
+                && one["time"].as_u64() > Some(0))),
+        "{reactions}"
+    );
+    assert!(
+        report["break_latency"].is_null(),
+        "it was delayed on purpose"
+    );
+
+    let refused = "armed: A on-break f ack level=batch\nopen: B create g \"x\" after=armed -> PENDING\n\
+        A break f batch->ii after=open.pending\nA close f\nB await open -> OK\n";
+    let (output, report) = replay(&format!("{opened}{refused}"), &[]).expect("there was a server");
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let reactions = &report["break_reactions"];
+    assert!(
+        reactions.as_array().is_some_and(|list| list
+            .iter()
+            .any(|one| one["event"] == "break-settled" && one["answer"] == "INVALID_PARAMETER")),
+        "{reactions}"
+    );
+    assert_eq!(report["break_latency"]["count"], 1);
+}
