@@ -192,6 +192,7 @@ impl Client {
             client: ClientId(0),
             target: site.target.clone(),
             identity: Some(identity),
+            sids: Arc::default(),
             events: queue.events(ClientId(0)),
         };
         let mut client = Self {

@@ -36,6 +36,7 @@ fn player(text: &str, address: SocketAddr) -> Player {
         name: "alice".to_owned(),
         account: "alice".to_owned(),
         domain: "WGRP".to_owned(),
+        sid: None,
         password: PASSWORD.to_owned().into(),
     };
     let target = Target {

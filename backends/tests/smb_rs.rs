@@ -104,6 +104,7 @@ impl Lone {
             client: ClientId(0),
             target: target.clone(),
             identity: Some(identity.clone()),
+            sids: Arc::default(),
             events: queue.events(ClientId(0)),
         });
         Self {

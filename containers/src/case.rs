@@ -175,6 +175,7 @@ fn identity(host: &Host, name: &str, group: u32) -> Result<Identity, ServerError
         name: name.to_owned(),
         account: account(host, name, group)?,
         domain: String::new(),
+        sid: None,
         password: SecretString::from(random(24)?),
     })
 }

@@ -160,6 +160,7 @@ impl Identities {
             name: name.to_owned(),
             account: found.account.clone(),
             domain: found.domain.clone(),
+            sid: None,
             password: SecretString::from(found.password.0.expose_secret()),
         })
     }

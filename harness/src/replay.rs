@@ -54,11 +54,15 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         "opening the case's directory",
         server.open_case(request.case, &users),
     );
-    let case = match opened.await {
+    let mut case = match opened.await {
         Ok(case) => case,
         Err(error) => return Err(shared.gone().await.unwrap_or(error)),
     };
-    let prepared = site::prepare(&case, &request.trace, request.options.stop.clone()).await;
+    let stop = request.options.stop.clone();
+    let prepared = match site::find_identifiers(&mut case, &request.trace, stop.clone()).await {
+        Ok(()) => site::prepare(&case, &request.trace, stop).await,
+        Err(reason) => Err(reason),
+    };
     let place = Site {
         target: case.target.clone(),
         identities: case.identities.clone(),

@@ -14,8 +14,10 @@ use samba_servers::CaseSite;
 use smb_backends::native::Native;
 use smb_vocabulary::{ClientSettings, VOCABULARY};
 
+mod identifiers;
 mod remove;
 
+pub(crate) use identifiers::find_identifiers;
 pub(crate) use remove::remove_root;
 
 /// The name of the set-up client and of its identity.
@@ -23,12 +25,13 @@ pub(super) const SETUP: &str = "setup";
 /// A trace may ask for large files.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The identities that a trace's clients log in as, each once.
+/// The identities that a trace's clients log in as or that it names as principals, each once.
 pub(crate) fn users(trace: &Trace) -> Vec<String> {
     let mut users: Vec<String> = trace
         .clients()
         .iter()
         .filter_map(|client| Some(ClientSettings::decode(client).ok()?.user?.to_owned()))
+        .chain(smb_vocabulary::principals(trace))
         .collect();
     users.sort_unstable();
     users.dedup();

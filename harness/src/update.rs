@@ -138,6 +138,7 @@ mod tests {
             name: "alice".to_owned(),
             account: String::new(),
             domain: String::new(),
+            sid: None,
             password: String::new().into(),
         };
         let site = Site {

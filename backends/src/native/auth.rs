@@ -227,6 +227,7 @@ mod tests {
             name: "alice".into(),
             account: "alice".into(),
             domain: "WGRP".into(),
+            sid: None,
             password: password.to_owned().into(),
         }
     }

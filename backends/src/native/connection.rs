@@ -4,12 +4,14 @@
 //! time. Setting the connection up is [`login`](super::login)'s part, moving its bytes [`pump`](super::pump)'s, ending
 //! it in good order [`close`](super::close)'s.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use replay_engine::{ClientContext, Events, Op, Outcome, Reaction};
 use replay_ir::StepId;
-use smb_vocabulary::{Operation, answer};
+use smb_vocabulary::{Chain, Operation, Principals, answer};
+use smb_wire::fscc::ResumeKey;
 use smb_wire::{FileId, Guid};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -18,7 +20,7 @@ use super::opens::Opens;
 use super::pending::Waiter;
 use super::request::{self, Scope};
 use super::transport::{Held, Item, SendError, Transport};
-use super::{breaks, login, pump};
+use super::{breaks, ioctl, login, pump};
 
 /// A connection with all that belongs to it.
 pub(super) struct Shared {
@@ -39,6 +41,10 @@ pub(super) struct State {
     pub(super) phase: Phase,
     /// What is open on it.
     pub(super) opens: Opens,
+    /// Whom the names in security descriptors stand for.
+    pub(super) principals: Principals,
+    /// Resume keys, by the steps that asked for them.
+    pub(super) resume_keys: HashMap<StepId, ResumeKey>,
     /// Counts the connections made, so that what is left of an earlier one is known as such.
     pub(super) generation: u32,
     /// Acknowledgements that are to be sent later and have no task yet.
@@ -76,6 +82,8 @@ struct Member<'t> {
     operation: Operation<'t>,
     /// The step that opened the handle which it uses.
     opened_by: Option<StepId>,
+    /// How the trace wants it in a compound.
+    chain: Option<Chain>,
 }
 
 impl Shared {
@@ -85,6 +93,8 @@ impl Shared {
             lanes: vec![context.events.clone()],
             phase: Phase::Down("it has not connected".to_owned()),
             opens: Opens::default(),
+            principals: Principals::new(&*context.sids),
+            resume_keys: HashMap::new(),
             generation: 0,
             later: Vec::new(),
             alarms: 0,
@@ -125,19 +135,20 @@ impl Shared {
 
     fn members(&self, ops: &[Op]) -> Result<Vec<Member<'_>>, String> {
         let member = |op: &Op| {
-            let (operation, opened_by) = match *op {
-                Op::Connect => (Operation::Connect, None),
-                Op::RoundTrip => (Operation::Echo, None),
+            let (operation, opened_by, chain) = match *op {
+                Op::Connect => (Operation::Connect, None, None),
+                Op::RoundTrip => (Operation::Echo, None, None),
                 Op::Step(id) => {
                     let step = self.context.trace.step(id);
                     let operation = Operation::decode(&step).map_err(|error| error.to_string())?;
-                    (operation, step.opened_by())
+                    (operation, step.opened_by(), smb_vocabulary::chain(&step))
                 }
             };
             Ok(Member {
                 op: *op,
                 operation,
                 opened_by,
+                chain,
             })
         };
         ops.iter().map(member).collect()
@@ -259,25 +270,44 @@ impl Shared {
         lane: u16,
         members: &[Member<'_>],
     ) -> Result<(), SendError> {
-        let State { phase, opens, .. } = state;
+        let State {
+            phase,
+            opens,
+            principals,
+            resume_keys,
+            ..
+        } = state;
         let transport = match phase {
             Phase::Up(transport) => transport,
             Phase::Connecting { .. } => return Err(SendError::Down("it is connecting".to_owned())),
             Phase::Down(why) => return Err(SendError::Down(why.clone())),
         };
         let target = &self.context.target;
+        let validation = transport.validation.clone();
         let scope = Scope {
             host: &target.host,
             root: &target.root,
             dialect: transport.negotiated.dialect,
+            principals,
+            known: ioctl::Known {
+                opens,
+                resume_keys,
+                validation: &validation,
+            },
         };
         let mut items = Vec::with_capacity(members.len());
         let mut before: Option<&Member<'_>> = None;
         for member in members {
-            let related = before.is_some_and(|before| member.is_related_to(before));
+            let related = match member.chain {
+                Some(chain) => chain != Chain::Unrelated,
+                None => before.is_some_and(|before| member.is_related_to(before)),
+            };
+            let opened_here = |step| members.iter().any(|other| other.op == Op::Step(step));
             let file_id = match (related, member.opened_by) {
                 (true, _) => FileId::RELATED,
                 (false, None) => FileId::default(),
+                // Nobody can know it yet; a trace that wants this anyway sends the same all ones.
+                (false, Some(step)) if opened_here(step) => FileId::RELATED,
                 (false, Some(step)) => opens.file_id(step).ok_or_else(|| {
                     let handle = request::handle(&member.operation).unwrap_or_default();
                     SendError::Impossible(format!("handle `{handle}` is not open"))
@@ -294,6 +324,7 @@ impl Shared {
             items.push(Item {
                 payload: request::payload(&member.operation),
                 related,
+                inherit: member.chain == Some(Chain::Inherit),
                 waiter: Waiter::Op {
                     lane,
                     op: member.op,

@@ -158,6 +158,7 @@ impl Attempt {
         let Response::Negotiate(negotiated) = reply.response else {
             return refused(&known, reply.header.status);
         };
+        self.transport.validation = offer.validate_info().into();
         let algorithms = self.negotiated(offer, &negotiated)?;
         self.preauth.update(&reply.bytes);
 

@@ -13,7 +13,7 @@
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request` | an operation as a message |
+//! | `request`, `security`, `ioctl` | an operation as a message |
 
 mod auth;
 mod breaks;
@@ -22,6 +22,7 @@ mod compose;
 mod connection;
 mod credits;
 mod frame;
+mod ioctl;
 mod login;
 mod negotiate;
 mod opens;
@@ -32,6 +33,7 @@ mod receive;
 mod record;
 mod request;
 mod secure;
+mod security;
 mod transport;
 
 use std::sync::Arc;

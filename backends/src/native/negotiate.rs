@@ -159,6 +159,18 @@ impl Offer {
 
     /// FSCTL_VALIDATE_NEGOTIATE_INFO (MS-SMB2 2.2.31.4): what was offered once more.
     pub(super) fn validation(&self) -> Request {
+        Request::Ioctl(IoctlRequest {
+            ctl_code: CtlCode::VALIDATE_NEGOTIATE_INFO,
+            file_id: FileId::RELATED,
+            input: self.validate_info(),
+            max_output_response: VALIDATION as u32,
+            flags: IoctlFlags::IS_FSCTL,
+            ..Default::default()
+        })
+    }
+
+    /// VALIDATE_NEGOTIATE_INFO request (MS-SMB2 2.2.31.4).
+    pub(super) fn validate_info(&self) -> Vec<u8> {
         let request = &self.request;
         let mut input = request.capabilities.bits().to_le_bytes().to_vec();
         input.extend(request.client_guid.0);
@@ -174,14 +186,7 @@ impl Offer {
                 .iter()
                 .flat_map(|dialect| dialect.0.to_le_bytes()),
         );
-        Request::Ioctl(IoctlRequest {
-            ctl_code: CtlCode::VALIDATE_NEGOTIATE_INFO,
-            file_id: FileId::RELATED,
-            input,
-            max_output_response: VALIDATION as u32,
-            flags: IoctlFlags::IS_FSCTL,
-            ..Default::default()
-        })
+        input
     }
 }
 

@@ -2,7 +2,7 @@
 
 use replay_engine::Op;
 use replay_ir::StepId;
-use smb_wire::{Command, FileInfoClass, FsInfoClass, InfoType, Request};
+use smb_wire::{Command, CtlCode, FileInfoClass, FsInfoClass, InfoType, Request};
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +58,21 @@ pub(super) enum Content {
     File(FileInfoClass),
     /// File system information of this class.
     FileSystem(FsInfoClass),
+    /// A security descriptor.
+    Security,
+    /// The output of this control code.
+    Control(CtlCode),
 }
 
 impl Content {
     /// What the answer to `request` holds.
     pub(super) fn of(request: &Request) -> Self {
         match request {
+            Request::Ioctl(ioctl) => Self::Control(ioctl.ctl_code),
             Request::QueryDirectory(query) => Self::Directory(query.file_information_class),
             Request::QueryInfo(query) => match query.info_type {
                 InfoType::FILE => Self::File(FileInfoClass(query.file_info_class)),
+                InfoType::SECURITY => Self::Security,
                 InfoType::FILESYSTEM => Self::FileSystem(FsInfoClass(query.file_info_class)),
                 _ => Self::Plain,
             },

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use replay_engine::{Op, Outcome, Reaction};
 use replay_ir::{Answer, StepId};
-use smb_vocabulary::answer;
-use smb_wire::{Command, FrameKind, Header, Response, ntstatus, split_compound};
+use smb_vocabulary::{Principals, answer};
+use smb_wire::fscc::ResumeKey;
+use smb_wire::{Command, CtlCode, FrameKind, Header, Response, ntstatus, split_compound};
 
 use super::breaks;
 use super::connection::{End, Shared, State};
@@ -22,6 +23,9 @@ const USER_SESSION_DELETED: u32 = 0xC000_0203;
 
 /// STATUS_NETWORK_SESSION_EXPIRED.
 const NETWORK_SESSION_EXPIRED: u32 = 0xC000_035C;
+
+/// What a request for a resume key is answered with.
+const RESUME_KEY: Content = Content::Control(CtlCode::SRV_REQUEST_RESUME_KEY);
 
 /// What broke the protocol: the request that it is about, if that is known, and how.
 pub(super) struct Violation {
@@ -114,7 +118,7 @@ impl State {
             }
             Accepted::Final(pending, response) => {
                 self.effects(&pending, header, &response);
-                let answer = answer(header, pending.content, response);
+                let answer = answer(header, pending.content, response, &self.principals);
                 if let Err(reason) = &answer {
                     self.report(at, pending.waiter, Outcome::Violation(reason.clone()));
                 }
@@ -145,6 +149,11 @@ impl State {
             }
             (_, Some(step)) if pending.command == Command::CREATE => {
                 self.opens.created(step, None);
+            }
+            (Response::Ioctl(ioctl), Some(step)) if succeeded && pending.content == RESUME_KEY => {
+                if let Ok(key) = ResumeKey::decode(&ioctl.output) {
+                    self.resume_keys.insert(step, key);
+                }
             }
             (Response::TreeConnect(tree), _) if succeeded => {
                 let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
@@ -291,7 +300,12 @@ impl Transport {
 }
 
 /// The answer in the words of the vocabulary; the error says what of its content cannot be read.
-fn answer(header: &Header, content: Content, response: Response) -> Result<Answer, String> {
+fn answer(
+    header: &Header,
+    content: Content,
+    response: Response,
+    principals: &Principals,
+) -> Result<Answer, String> {
     let status = header.status;
     let read = match (response, content) {
         (Response::QueryDirectory(response), Content::Directory(class)) => {
@@ -306,6 +320,15 @@ fn answer(header: &Header, content: Content, response: Response) -> Result<Answe
         (Response::ChangeNotify(response), _) => answer::notify(status, &response.buffer),
         (Response::OplockBreak(response), _) => Ok(answer::oplock_acknowledged(&response)),
         (Response::LeaseBreak(response), _) => Ok(answer::lease_acknowledged(&response)),
+        (Response::QueryInfo(response), Content::Security) if status == ntstatus::SUCCESS => {
+            answer::query_security(&response.buffer, principals)
+        }
+        (Response::Error(error), Content::File(_) | Content::FileSystem(_) | Content::Security) => {
+            Ok(answer::refused_query(status, &error))
+        }
+        (Response::Ioctl(response), Content::Control(code)) => {
+            answer::ioctl(code, status, response)
+        }
         (Response::Create(response), _) => Ok(answer::create(&response)),
         (Response::Close(response), _) => Ok(answer::close(&response)),
         (Response::Read(response), _) => Ok(answer::read(response)),

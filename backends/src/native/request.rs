@@ -2,8 +2,8 @@
 //! place in a compound are left to [`transport`](super::transport).
 
 use smb_vocabulary::{
-    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Notify, Operation, QueryDirectory,
-    Read, Write, paths,
+    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Notify, Operation, Principals,
+    QueryDirectory, Read, Write, paths,
 };
 use smb_wire::fscc::{
     FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
@@ -22,7 +22,7 @@ use smb_wire::{
     UnicodeString, WriteFlags,
 };
 
-use super::random;
+use super::{ioctl, random, security};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -32,6 +32,10 @@ pub(super) struct Scope<'a> {
     pub(super) root: &'a str,
     /// The negotiated dialect.
     pub(super) dialect: Dialect,
+    /// Whom the names in security descriptors stand for.
+    pub(super) principals: &'a Principals,
+    /// What control codes depend on.
+    pub(super) known: ioctl::Known<'a>,
 }
 
 /// Whether an operation is a single request, with a final answer of its own.
@@ -60,6 +64,9 @@ pub(super) fn handle<'t>(operation: &Operation<'t>) -> Option<&'t str> {
         Operation::SetInfo(set) => Some(set.handle),
         Operation::Notify(notify) => Some(notify.handle),
         Operation::Acknowledge(acknowledge) => Some(acknowledge.handle),
+        Operation::QuerySecurity(query) => Some(query.handle),
+        Operation::SetSecurity(set) => Some(set.handle),
+        Operation::Ioctl(ioctl) => ioctl.handle,
         _ => None,
     }
 }
@@ -71,6 +78,8 @@ pub(super) fn payload(operation: &Operation<'_>) -> u32 {
         Operation::Write(write) => u32::try_from(write.content.len()).unwrap_or(u32::MAX),
         Operation::QueryDirectory(query) => query.buffer,
         Operation::Notify(notify) => notify.buffer,
+        Operation::QuerySecurity(query) => query.buffer,
+        Operation::Ioctl(ioctl) => ioctl::payload(ioctl),
         Operation::QueryInfo { buffer, .. } | Operation::QueryFs { buffer, .. } => *buffer,
         _ => 0,
     }
@@ -112,6 +121,13 @@ pub(super) fn body(
         }
         Operation::SetInfo(set) => Request::SetInfo(set_info(&set.change, file_id, scope)?),
         Operation::Notify(notify) => Request::ChangeNotify(self::notify(notify, file_id)),
+        Operation::Ioctl(ioctl) => {
+            Request::Ioctl(self::ioctl::request(ioctl, file_id, &scope.known)?)
+        }
+        Operation::QuerySecurity(query) => Request::QueryInfo(security::query(query, file_id)),
+        Operation::SetSecurity(set) => {
+            Request::SetInfo(security::set(set, file_id, scope.principals)?)
+        }
         Operation::Connect
         | Operation::Disconnect
         | Operation::Cancel { .. }
@@ -143,13 +159,14 @@ fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, Strin
         create_disposition: create.disposition,
         create_options: create.options,
         name: name.into(),
-        create_contexts: create_contexts(create, scope.dialect),
+        create_contexts: create_contexts(create, scope)?,
         ..Default::default()
     })
 }
 
-fn create_contexts(create: &Create<'_>, dialect: Dialect) -> Vec<RequestContext> {
+fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<RequestContext>, String> {
     let contexts = [
+        security::create_context(create, scope.principals)?,
         create.durable.map(durable),
         create
             .query_maximal_access
@@ -159,9 +176,9 @@ fn create_contexts(create: &Create<'_>, dialect: Dialect) -> Vec<RequestContext>
         create
             .query_on_disk_id
             .then_some(RequestContext::QueryOnDiskId),
-        create.lease.map(|request| lease(&request, dialect)),
+        create.lease.map(|request| lease(&request, scope.dialect)),
     ];
-    contexts.into_iter().flatten().collect()
+    Ok(contexts.into_iter().flatten().collect())
 }
 
 fn durable(durable: Durable) -> RequestContext {

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -96,6 +97,8 @@ pub(super) struct Transport {
     pub(super) session: Session,
     /// The tree that requests go to.
     pub(super) tree: Tree,
+    /// VALIDATE_NEGOTIATE_INFO of what the client said in its NEGOTIATE (MS-SMB2 2.2.31.4).
+    pub(super) validation: Arc<[u8]>,
     /// The session's keys.
     pub(super) security: Security,
     /// Ids and credits.
@@ -131,6 +134,8 @@ pub(super) struct Item {
     pub(super) payload: u32,
     /// Works on what the request before it in the frame worked on.
     pub(super) related: bool,
+    /// SessionId and TreeId are all ones: the server takes those of the request before it in the frame.
+    pub(super) inherit: bool,
     /// Who waits for the answer.
     pub(super) waiter: Waiter,
     /// Signed even in a session that does not require it.
@@ -147,6 +152,7 @@ impl Item {
         Self {
             payload: 0,
             related: false,
+            inherit: false,
             waiter: Waiter::Nobody,
             sign: false,
             closes: None,
@@ -187,6 +193,7 @@ impl Transport {
             negotiated: Negotiated::default(),
             session: Session::default(),
             tree: Tree::default(),
+            validation: Arc::default(),
             security: Security::default(),
             credits: Credits::new(),
             pending: PendingTable::default(),
@@ -284,6 +291,10 @@ impl Transport {
         let mut flags = Flags::empty();
         flags.set(Flags::RELATED_OPERATIONS, item.related);
         flags.set(Flags::SIGNED, signed);
+        let (tree_id, session_id) = match item.inherit {
+            true => (u32::MAX, u64::MAX),
+            false => (self.tree_id(command), self.session.id),
+        };
         Header {
             credit_charge: self.credits.charge_field(charge),
             command,
@@ -292,9 +303,9 @@ impl Transport {
             message_id,
             form: HeaderForm::Sync {
                 reserved: 0,
-                tree_id: self.tree_id(command),
+                tree_id,
             },
-            session_id: self.session.id,
+            session_id,
             ..Header::default()
         }
     }

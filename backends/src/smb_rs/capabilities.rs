@@ -30,7 +30,7 @@ const VERBS: [&str; 17] = [
 ];
 
 /// What it cannot do, each with the reason.
-const LIMITS: [(&str, &str); 12] = [
+const LIMITS: [(&str, &str); 13] = [
     (
         "mode 2; break, no-break, on-break, acknowledge",
         "the crate reads no oplock break (its message has 12 bytes instead of 24) and makes no acknowledgement",
@@ -54,6 +54,10 @@ const LIMITS: [(&str, &str); 12] = [
     (
         "notify",
         "not built: the crate watches directories in a loop of its own, which a trace cannot step through",
+    ),
+    (
+        "create sd=, query-security, set-security, ioctl, chain=",
+        "not built here; the crate has the messages",
     ),
     ("read len=0", "the crate refuses a READ answer without data"),
     (
@@ -156,6 +160,9 @@ fn step_lack(step: Step<'_>) -> Option<String> {
         Err(error) => return Some(format!("{} {error}", step.verb().name)),
     };
     let verb = step.verb().name;
+    if smb_vocabulary::chain(&step).is_some() {
+        return Some(format!("{verb} chain="));
+    }
     match operation {
         Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak(_) => {
             Some(verb.to_owned())

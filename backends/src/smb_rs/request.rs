@@ -91,6 +91,10 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
             )
             .into()
         }
+        Operation::Ioctl(_) => return Err("ioctl".into()),
+        Operation::QuerySecurity(_) | Operation::SetSecurity(_) => {
+            return Err("security descriptors".into());
+        }
         Operation::SetInfo(change) => set_info::request(change, file, place)?.into(),
         Operation::Notify(_) => return Err("notify".into()),
         Operation::Acknowledge(_) => return Err("acknowledge".into()),
@@ -119,6 +123,9 @@ pub(super) fn close(file_id: FileId, postquery: bool) -> Body {
 
 fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, String> {
     let unknown = |what: &str, value: u32| format!("create {what}={value:#x}");
+    if create.sd.is_some() {
+        return Err("create sd=".into());
+    }
     if create.lease.is_some() {
         return Err("create lease-key".into());
     }

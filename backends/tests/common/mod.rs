@@ -99,6 +99,7 @@ impl Player {
                 client: id,
                 target: target.clone(),
                 identity: user.and_then(|user| identities.get(&user).cloned()),
+                sids: Arc::default(),
                 events: queue.events(id),
             };
             let connection = match client.on() {

@@ -155,6 +155,7 @@ pub(crate) async fn fake(bytes: &'static [u8], end: bool) -> (Target, Identity) 
         name: "alice".into(),
         account: "alice".into(),
         domain: String::new(),
+        sid: None,
         password: "none".to_owned().into(),
     };
     (target, identity)

@@ -78,6 +78,14 @@ impl<'t, F: Fn(&str) -> Option<Value<'t>>> Args<F> {
         }
     }
 
+    /// A range, its start and its end.
+    pub(crate) fn range(&self, name: &'static str) -> Option<(u64, u64)> {
+        match (self.0)(name) {
+            Some(Value::Range { start, end }) => Some((start, end)),
+            _ => None,
+        }
+    }
+
     /// The elements of a list, empty without it.
     pub(crate) fn list(&self, name: &'static str) -> Vec<Value<'t>> {
         match (self.0)(name) {

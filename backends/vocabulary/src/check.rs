@@ -36,7 +36,9 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
         })
     });
     let steps = trace.steps().filter_map(|step| {
-        let message = Operation::decode(&step).err()?.to_string();
+        let decoded = Operation::decode(&step).map(drop);
+        let checked = decoded.and_then(|()| crate::security::check_expected(&step));
+        let message = checked.err()?.to_string();
         Some(Problem {
             line: step.line(),
             step: Some(step.id()),

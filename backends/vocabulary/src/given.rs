@@ -17,6 +17,8 @@ pub struct GivenItem<'t> {
     pub attributes: FileAttributes,
     /// CreationTime and LastWriteTime; zero leaves one to the server.
     pub times: Times,
+    /// The security descriptor in SDDL.
+    pub sd: Option<&'t str>,
 }
 
 /// What a `given` line makes.
@@ -61,6 +63,7 @@ impl<'t> GivenItem<'t> {
                 written: args.parsed("written", time::parse)?.unwrap_or_default(),
                 ..Times::default()
             },
+            sd: crate::security::argument(&args)?,
         })
     }
 }

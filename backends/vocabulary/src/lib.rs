@@ -10,6 +10,7 @@
 
 pub mod answer;
 mod args;
+mod chain;
 mod check;
 mod client;
 mod given;
@@ -17,19 +18,26 @@ mod lease;
 mod load;
 mod operation;
 pub mod paths;
+mod security;
 mod setup;
 mod spec;
 pub mod time;
 pub mod words;
 
 pub use args::ArgError;
+pub use chain::{Chain, chain};
 pub use check::{Problem, check_trace};
 pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{
-    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, LeaseRequest, Lock,
-    LockKind, LockRange, Notify, OnBreak, Operation, QueryDirectory, Read, SetInfo, Times, Write,
+    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, Ioctl, IoctlInput,
+    LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation, QueryDirectory, Read,
+    SetInfo, Times, Write,
+};
+pub use security::{
+    DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,
+    parse as parse_descriptor, principals,
 };
 pub use setup::setup_trace;
 pub use spec::VOCABULARY;

@@ -5,7 +5,7 @@
 
 use crate::given::{GivenItem, GivenKind};
 use crate::operation::{Content, Times};
-use crate::{VOCABULARY, paths, time, words};
+use crate::{VOCABULARY, paths, security, time, words};
 use replay_ir::{LoadErrors, OwnedValue, StepSpec, Trace, TraceBuilder};
 use smb_wire::{FileAttributes, Filetime};
 use std::collections::HashSet;
@@ -62,17 +62,19 @@ impl Setup {
             self.directory(parent);
         }
         match item.kind {
-            GivenKind::Directory => self.directory(item.path),
+            GivenKind::Directory => self.secured_directory(item),
             GivenKind::Pattern { size, fill } => {
-                self.create(item.path, "rw", "create", "non-directory");
+                self.create(item.path, access(item), "create", "non-directory");
                 self.pattern(size, fill);
                 self.information(item);
+                self.security(item);
                 self.step("close");
             }
             GivenKind::Text { size, content } => {
-                self.create(item.path, "rw", "create", "non-directory");
+                self.create(item.path, access(item), "create", "non-directory");
                 self.text(size, content);
                 self.information(item);
+                self.security(item);
                 self.step("close");
             }
         }
@@ -82,6 +84,23 @@ impl Setup {
         if self.made.insert(path.to_owned()) {
             self.create(path, "r", "open-if", "directory");
             self.step("close");
+        }
+    }
+
+    /// A directory's descriptor is set before anything is made in it, which may inherit from it.
+    fn secured_directory(&mut self, item: &GivenItem<'_>) {
+        self.directory(item.path);
+        if item.sd.is_some() {
+            self.create(item.path, access(item), "open", "directory");
+            self.security(item);
+            self.step("close");
+        }
+    }
+
+    fn security(&mut self, item: &GivenItem<'_>) {
+        if let Some(sd) = item.sd {
+            let step = on_handle("set-security").arg("sd", OwnedValue::Text(sd.to_owned()));
+            self.trace.step(&step);
         }
     }
 
@@ -172,6 +191,15 @@ impl Setup {
 
     fn step(&mut self, verb: &'static str) {
         self.trace.step(&on_handle(verb));
+    }
+}
+
+/// Setting a descriptor needs rights of its own.
+fn access(item: &GivenItem<'_>) -> &'static str {
+    match item.sd {
+        Some(sd) if security::has_sacl(sd) => "rw|write-dac|write-owner|system-security",
+        Some(_) => "rw|write-dac|write-owner",
+        None => "rw",
     }
 }
 

@@ -5,9 +5,9 @@
 
 use bitflags::Flags;
 use smb_wire::{
-    AccessMask, CompletionFilter, CreateAction, CreateDisposition, CreateOptions, FileAttributes,
-    FileInfoClass, FsInfoClass, ImpersonationLevel, LeaseState, NotifyAction, OplockLevel,
-    ShareAccess,
+    AccessMask, AdditionalInformation, CompletionFilter, CreateAction, CreateDisposition,
+    CreateOptions, CtlCode, FileAttributes, FileInfoClass, FsInfoClass, ImpersonationLevel,
+    LeaseState, NotifyAction, OplockLevel, ShareAccess,
 };
 
 /// A set of flags that are written as words joined by `|`, as joined letters, or as hexadecimal.
@@ -169,6 +169,20 @@ impl<T: Copy + PartialEq> ChoiceWords<T> {
     }
 }
 
+/// The control code that `text` names (MS-SMB2 2.2.31), or is in hexadecimal.
+pub(crate) fn parse_ctl_code(text: &str) -> Result<CtlCode, String> {
+    if let Some(number) = parse_hex(text)? {
+        return Ok(CtlCode(number));
+    }
+    CtlCode::from_word(text).filter(|code| code.word() == Some(text)).ok_or_else(|| {
+        format!("`{text}` is no control code; one may write a name without FSCTL_, as `set-sparse`, or 0x hexadecimal")
+    })
+}
+
+pub(crate) fn check_ctl_code(text: &str) -> Result<(), String> {
+    parse_ctl_code(text).map(drop)
+}
+
 /// Accepts `0x` hexadecimal in the form in which answers carry it: lower case, no leading zeros.
 pub(crate) fn check_canonical_hex(text: &str) -> Result<(), String> {
     let value = text
@@ -256,6 +270,23 @@ pub static SHARE: FlagWords<ShareAccess> = FlagWords {
         ('d', ShareAccess::DELETE),
     ],
     by_letter: true,
+};
+
+/// Parts of a security descriptor (MS-SMB2 2.2.37, 2.2.39).
+pub static SECURITY: FlagWords<AdditionalInformation> = FlagWords {
+    what: "part of a security descriptor",
+    words: &[
+        ("owner", AdditionalInformation::OWNER),
+        ("group", AdditionalInformation::GROUP),
+        ("dacl", AdditionalInformation::DACL),
+        ("sacl", AdditionalInformation::SACL),
+        ("label", AdditionalInformation::LABEL),
+        ("attribute", AdditionalInformation::ATTRIBUTE),
+        ("scope", AdditionalInformation::SCOPE),
+        ("backup", AdditionalInformation::BACKUP),
+    ],
+    letters: &[],
+    by_letter: false,
 };
 
 /// Create options (MS-SMB2 2.2.13).

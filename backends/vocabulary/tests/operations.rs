@@ -43,6 +43,7 @@ fn a_create_has_the_documented_defaults() {
             allocation: None,
             timewarp: None,
             durable: None,
+            sd: None,
         };
         assert_eq!(operation, Operation::Create(expected));
     });
@@ -53,7 +54,7 @@ fn every_argument_of_a_create_has_its_place() {
     let line = "A create f \"\\\\x\" raw-path access=generic-all share=none disposition=0x9 \
         options=directory|0x10000000 attributes=hidden impersonation=delegate lease-key=k1 lease-state=rh \
         lease-version=v2 lease-parent=0x000102030405060708090a0b0c0d0e0f lease-epoch=3 query-maximal-access \
-        query-on-disk-id allocation=4096 timewarp=1601-01-01T00:00:01Z durable=persistent durable-timeout=2s";
+        query-on-disk-id allocation=4096 timewarp=1601-01-01T00:00:01Z durable=persistent durable-timeout=2s sd=\"D:(A;;FA;;;WD)\"";
     operation(line, |operation| {
         let expected = Create {
             handle: "f",
@@ -81,6 +82,7 @@ fn every_argument_of_a_create_has_its_place() {
                 timeout: 2000,
                 persistent: true,
             }),
+            sd: Some("D:(A;;FA;;;WD)"),
         };
         assert_eq!(operation, Operation::Create(expected));
     });

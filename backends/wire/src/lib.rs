@@ -54,6 +54,7 @@ mod header;
 mod message;
 pub mod messages;
 pub mod ntstatus;
+pub mod security;
 mod types;
 
 pub use constants::*;

@@ -5,6 +5,7 @@
 //! server does to a client: final answers, interim answers, breaks that arrive unasked, and loss of the connection.
 //! Every end is explicit and awaited ([`Connection::close`]); nothing happens in `Drop`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub struct ClientContext {
     pub target: Target,
     /// As whom; `None` for an anonymous client.
     pub identity: Option<Identity>,
+    /// The security identifiers of the run's identities by their names in traces, as far as they are known.
+    pub sids: Arc<BTreeMap<String, String>>,
     /// Where it reports.
     pub events: Events,
 }

@@ -189,6 +189,9 @@ fn connect(
 ) -> Result<Connections, (Connections, Unsupported)> {
     let mut made: Vec<Option<Box<dyn Connection>>> = Vec::new();
     made.resize_with(trace.clients().len(), || None);
+    let known = site.identities.iter();
+    let sids = known.filter_map(|(name, identity)| Some((name.clone(), identity.sid.clone()?)));
+    let sids = Arc::new(sids.collect());
     let context = |index: usize, identity: Option<Identity>| {
         let client = ClientId(index as u32);
         ClientContext {
@@ -196,6 +199,7 @@ fn connect(
             client,
             target: site.target.clone(),
             identity,
+            sids: Arc::clone(&sids),
             events: queue.events(client),
         }
     };

@@ -27,6 +27,8 @@ pub struct Identity {
     pub account: String,
     /// Its domain or workgroup; empty for none.
     pub domain: String,
+    /// Its security identifier (`S-1-5-21-…`), where the run knows it.
+    pub sid: Option<String>,
     /// Never printed: `Debug` shows `[REDACTED]`.
     pub password: SecretString,
 }

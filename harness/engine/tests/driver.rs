@@ -157,6 +157,7 @@ async fn a_missing_identity_breaks_the_run() {
         name: "alice".to_owned(),
         account: "alice".to_owned(),
         domain: String::new(),
+        sid: None,
         password: "secret".to_owned().into(),
     };
     known.identities.insert("alice".to_owned(), alice);

@@ -61,6 +61,8 @@ pub(crate) struct Assembler {
 #[derive(Debug, Clone, Copy, Default)]
 struct Lane {
     last: Option<StepId>,
+    /// The first step of the compound that `last` is in; itself, if it is in none.
+    chain: Option<StepId>,
     due: u64,
 }
 

@@ -43,6 +43,8 @@ pub struct Create<'t> {
     pub timewarp: Option<Filetime>,
     /// DURABLE_HANDLE_REQUEST or its V2.
     pub durable: Option<Durable>,
+    /// SD_BUFFER, in SDDL.
+    pub sd: Option<&'t str>,
 }
 
 /// SMB2_CREATE_REQUEST_LEASE or its V2 (MS-SMB2 2.2.13.2.8, 2.2.13.2.10).
@@ -114,6 +116,7 @@ impl<'t> Create<'t> {
             allocation: args.int("allocation")?,
             timewarp: args.parsed("timewarp", time::parse)?,
             durable: durable(args)?,
+            sd: crate::security::argument(args)?,
         };
         create.check()?;
         Ok(create)

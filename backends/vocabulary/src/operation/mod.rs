@@ -6,16 +6,20 @@
 mod breaks;
 mod create;
 mod io;
+mod ioctl;
 mod notify;
 mod set_info;
 
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub use create::{Create, Durable, LeaseRequest};
 pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
+pub(crate) use ioctl::check_chunk;
+pub use ioctl::{Ioctl, IoctlInput};
 pub use notify::Notify;
 pub use set_info::{FileChange, SetInfo, Times};
 
 use crate::args::{ArgError, Args};
+use crate::security::{QuerySecurity, SetSecurity};
 use crate::words;
 use replay_ir::{Role, Step, StepId};
 use smb_wire::{FileInfoClass, FsInfoClass};
@@ -83,6 +87,12 @@ pub enum Operation<'t> {
         /// OutputBufferLength in bytes.
         buffer: u32,
     },
+    /// QUERY_INFO with SMB2_0_INFO_SECURITY.
+    QuerySecurity(QuerySecurity<'t>),
+    /// SET_INFO with SMB2_0_INFO_SECURITY.
+    SetSecurity(SetSecurity<'t>),
+    /// IOCTL.
+    Ioctl(Ioctl<'t>),
     /// CANCEL.
     Cancel {
         /// The pending step.
@@ -138,6 +148,9 @@ impl<'t> Operation<'t> {
                     .ok_or(ArgError::Missing("class"))?,
                 buffer: args.int("buffer")?.unwrap_or(BUFFER),
             },
+            "query-security" => Self::QuerySecurity(QuerySecurity::decode(&args, BUFFER)?),
+            "set-security" => Self::SetSecurity(SetSecurity::decode(&args)?),
+            "ioctl" => Self::Ioctl(Ioctl::decode(step, &args)?),
             "cancel" => Self::Cancel {
                 step: step.target().ok_or(ArgError::Missing("step"))?,
             },

@@ -29,3 +29,8 @@ pub(super) const MAXIMAL_ACCESS: FieldSpec = field(
     ArgKind::Token(words::check_canonical_hex),
     "MaximalAccess as an access mask in hexadecimal.",
 );
+pub(super) const REQUIRED: FieldSpec = field(
+    "required",
+    ArgKind::Int,
+    "With BUFFER_TOO_SMALL: the length in bytes that the server asks for (MS-SMB2 2.2.2).",
+);

@@ -1,6 +1,7 @@
 //! `create` and `close`.
 
-use super::{YES_NO, field, fields, flag, optional, positional};
+use super::security::SD;
+use super::{CHAIN, YES_NO, field, fields, flag, optional, positional};
 use crate::{lease, time, words};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
@@ -173,6 +174,8 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             ArgKind::Duration,
             "Timeout of the V2 request, whole milliseconds. Default 0.",
         ),
+        SD,
+        CHAIN,
     ],
     answer: CREATE_ANSWER,
     example: "A create f \"report.docx\" access=rw share=r disposition=open-if oplock=batch -> OK action=opened \
@@ -190,6 +193,7 @@ pub(super) const CLOSE: VerbSpec = VerbSpec {
             "postquery",
             "Sets SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB; without it the answer's fields are not filled in.",
         ),
+        CHAIN,
     ],
     answer: &[
         fields::SIZE,

@@ -1,5 +1,6 @@
 //! Kinds of `given` lines, and the words that may follow `needs`.
 
+use super::security::SD;
 use super::{optional, positional};
 use crate::{time, words};
 use replay_ir::{ArgKind, ArgSpec, GivenSpec, NameSpec};
@@ -44,6 +45,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             ATTRIBUTES,
             CREATED,
             WRITTEN,
+            SD,
         ],
         doc: "A file that exists before the first step.",
     },
@@ -58,6 +60,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             ATTRIBUTES,
             CREATED,
             WRITTEN,
+            SD,
         ],
         doc: "A directory that exists before the first step.",
     },

@@ -1,6 +1,6 @@
 //! Directory listings, file information and file system information.
 
-use super::{HANDLE, field, fields, flag, optional, positional};
+use super::{CHAIN, HANDLE, field, fields, flag, optional, positional};
 use crate::{time, words};
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Role, VerbSpec};
 
@@ -42,6 +42,7 @@ pub(super) const QUERY_DIRECTORY: VerbSpec = VerbSpec {
             "Sets SMB2_INDEX_SPECIFIED, with this FileIndex, 0..=2^32-1.",
         ),
         BUFFER,
+        CHAIN,
     ],
     answer: &[
         field(
@@ -103,6 +104,7 @@ const QUERY_INFO_ANSWER: &[FieldSpec] = &[
         "ReparseTag in hexadecimal.",
     ),
     field("compression", ArgKind::Int, "CompressionFormat."),
+    fields::REQUIRED,
     field("len", ArgKind::Int, "The length of the answer in bytes."),
 ];
 
@@ -121,6 +123,7 @@ pub(super) const QUERY_INFO: VerbSpec = VerbSpec {
              `attribute-tag` `normalized-name`, or hexadecimal.",
         ),
         BUFFER,
+        CHAIN,
     ],
     answer: QUERY_INFO_ANSWER,
     example: "A query-info f standard -> OK size=4096 delete-pending=no",
@@ -180,6 +183,7 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
         optional("accessed", TIME, "`basic`: LastAccessTime."),
         optional("written", TIME, "`basic`: LastWriteTime."),
         optional("changed", TIME, "`basic`: ChangeTime."),
+        CHAIN,
     ],
     answer: &[],
     example: "A set-info f rename path=\"d/new.docx\" replace",
@@ -198,6 +202,7 @@ pub(super) const QUERY_FS: VerbSpec = VerbSpec {
             "`volume` `size` `device` `attribute` `control` `full-size` `object-id` `sector-size`, or hexadecimal.",
         ),
         BUFFER,
+        CHAIN,
     ],
     answer: &[
         field("label", ArgKind::Text, "VolumeLabel."),
@@ -234,6 +239,7 @@ pub(super) const QUERY_FS: VerbSpec = VerbSpec {
             "MaximumComponentNameLength in characters.",
         ),
         field("fs-name", ArgKind::Text, "FileSystemName."),
+        fields::REQUIRED,
         field("len", ArgKind::Int, "The length of the answer in bytes."),
     ],
     example: "A query-fs f attribute -> OK max-name=255",

@@ -1,6 +1,6 @@
 //! `read`, `write`, `flush` and `lock`.
 
-use super::{HANDLE, field, flag, optional, required};
+use super::{CHAIN, HANDLE, field, flag, optional, required};
 use replay_ir::{ArgKind, ArgSpec, Role, VerbSpec};
 
 const OFFSET: ArgSpec = optional("offset", ArgKind::Int, "Offset in bytes. Default 0.");
@@ -21,6 +21,7 @@ pub(super) const READ: VerbSpec = VerbSpec {
             "MinimumCount in bytes: fewer are END_OF_FILE. Default 0.",
         ),
         flag("unbuffered", "Sets SMB2_READFLAG_READ_UNBUFFERED."),
+        CHAIN,
     ],
     answer: &[field("len", ArgKind::Int, "DataLength in bytes.")],
     example: "A read f offset=1024 len=512 -> OK len=512 fill=7",
@@ -48,6 +49,7 @@ pub(super) const WRITE: VerbSpec = VerbSpec {
         optional("bytes", ArgKind::Bytes, "The content as it is."),
         flag("write-through", "Sets SMB2_WRITEFLAG_WRITE_THROUGH."),
         flag("unbuffered", "Sets SMB2_WRITEFLAG_WRITE_UNBUFFERED."),
+        CHAIN,
     ],
     answer: &[field(
         "len",
@@ -62,7 +64,7 @@ pub(super) const FLUSH: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Has the server write out what it holds of a file.",
     section: "MS-SMB2 2.2.17, 2.2.18; MS-FSA 2.1.5.7",
-    args: &[HANDLE],
+    args: &[HANDLE, CHAIN],
     answer: &[],
     example: "A flush f",
 };
@@ -91,6 +93,7 @@ pub(super) const LOCK: VerbSpec = VerbSpec {
         flag("shared", "SMB2_LOCKFLAG_SHARED_LOCK."),
         flag("unlock", "SMB2_LOCKFLAG_UNLOCK."),
         flag("wait", "Leaves out SMB2_LOCKFLAG_FAIL_IMMEDIATELY."),
+        CHAIN,
     ],
     answer: &[],
     example: "B lock g range=0..1,100..200 shared -> LOCK_NOT_GRANTED",

@@ -9,9 +9,12 @@ mod file;
 mod given;
 mod info;
 mod io;
+mod ioctl;
 mod notify;
+mod security;
 mod session;
 
+use crate::chain::CHAIN;
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Vocabulary};
 use smb_wire::ntstatus;
 
@@ -35,6 +38,9 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
         info::SET_INFO,
         info::QUERY_FS,
         notify::NOTIFY,
+        security::QUERY_SECURITY,
+        security::SET_SECURITY,
+        ioctl::IOCTL,
         session::CANCEL,
         session::AWAIT,
         breaks::BREAK,

@@ -1,6 +1,6 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{field, fields, file, notify, optional, positional};
+use super::{CHAIN, field, fields, file, notify, optional, positional};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
 pub(super) const CONNECT: VerbSpec = VerbSpec {
@@ -67,11 +67,14 @@ pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Connects a share on the client's session. When it succeeds, the steps that follow work on that tree.",
     section: "MS-SMB2 2.2.9",
-    args: &[positional(
-        "share",
-        ArgKind::Text,
-        "The name of the share, without server.",
-    )],
+    args: &[
+        positional(
+            "share",
+            ArgKind::Text,
+            "The name of the share, without server.",
+        ),
+        CHAIN,
+    ],
     answer: &[
         field(
             "share-type",
@@ -88,7 +91,7 @@ pub(super) const TREE_DISCONNECT: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Disconnects the client's tree. The server closes what was open on it.",
     section: "MS-SMB2 2.2.11",
-    args: &[],
+    args: &[CHAIN],
     answer: &[],
     example: "A tree-disconnect",
 };
@@ -98,7 +101,7 @@ pub(super) const LOGOFF: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Ends the client's session. The server closes what was open in it.",
     section: "MS-SMB2 2.2.7",
-    args: &[],
+    args: &[CHAIN],
     answer: &[],
     example: "A logoff",
 };
@@ -108,7 +111,7 @@ pub(super) const ECHO: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Asks the server for a sign of life; the smallest round trip there is.",
     section: "MS-SMB2 2.2.28",
-    args: &[],
+    args: &[CHAIN],
     answer: &[],
     example: "A echo",
 };

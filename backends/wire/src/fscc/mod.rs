@@ -6,6 +6,7 @@
 //! as far as it is there. Which structure a buffer holds is told by the information class of the
 //! request.
 
+mod control;
 mod directory;
 mod ea;
 mod file;
@@ -14,6 +15,10 @@ mod name;
 mod notify;
 mod stream;
 
+pub use control::{
+    CopyChunk, CopyChunkResponse, DuplicateExtents, FileRange, NetworkInterface, ResumeKey,
+    encode_copy_chunks,
+};
 pub use directory::{
     DirectoryEntries, DirectoryEntry, EntryDetails, decode_directory, encode_directory,
 };

@@ -29,6 +29,8 @@ pub const END_OF_FILE: u32 = 0xC000_0011;
 pub const MORE_PROCESSING_REQUIRED: u32 = 0xC000_0016;
 /// STATUS_ACCESS_DENIED.
 pub const ACCESS_DENIED: u32 = 0xC000_0022;
+/// STATUS_BUFFER_TOO_SMALL: nothing of the answer fits; the error may say how much would.
+pub const BUFFER_TOO_SMALL: u32 = 0xC000_0023;
 /// STATUS_OBJECT_NAME_NOT_FOUND.
 pub const OBJECT_NAME_NOT_FOUND: u32 = 0xC000_0034;
 /// STATUS_OBJECT_NAME_COLLISION.

@@ -173,7 +173,7 @@ impl Assembler {
         };
         self.draft.args.begin(index as u8);
         self.draft.args.bytes.varint(name.0.into());
-        self.note_name(&spec.kind, name, span, verb);
+        self.note_name(spec, name, span, verb);
     }
 
     fn other_arg(
@@ -201,8 +201,10 @@ impl Assembler {
     }
 
     /// Remembers a handle or label that an argument names.
-    fn note_name(&mut self, kind: &ArgKind, name: Symbol, span: Span, verb: &'static VerbSpec) {
-        match kind {
+    fn note_name(&mut self, spec: &ArgSpec, name: Symbol, span: Span, verb: &'static VerbSpec) {
+        match &spec.kind {
+            // The handle that a verb is about stands by position; it comes first, wherever the line has it.
+            ArgKind::Handle if spec.positional => self.draft.handles.used.insert(0, (name, span)),
             ArgKind::NewHandle => self.draft.handles.opened = Some((name, span)),
             ArgKind::Handle => self.draft.handles.used.push((name, span)),
             ArgKind::EndHandle => {

@@ -2,6 +2,9 @@
 //!
 //! A handle belongs to a connection: a client and all that are `on` it share its names. File order decides, whatever
 //! order the lanes take at run time.
+//!
+//! Within a compound a step may also use a handle that a step before it failed to open, or has ended: the server takes
+//! the members as they are, and what it says to such a one is worth knowing.
 
 use smallvec::SmallVec;
 
@@ -24,6 +27,7 @@ enum State {
     },
     Closed {
         line: u32,
+        by: StepId,
     },
     /// The only steps that would open it expect to fail.
     Never {
@@ -37,7 +41,7 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Handles {
     pub(super) opened: Option<(Symbol, Span)>,
-    /// In the order of the line, those that end included.
+    /// Those that end included, the one that is written by position first.
     pub(super) used: SmallVec<[(Symbol, Span); 2]>,
     pub(super) ended: Option<(Symbol, Span)>,
 }
@@ -52,12 +56,17 @@ impl Handles {
 
 impl Assembler {
     /// Follows the handles of the step that is being read. Returns the step that opened the first one that it uses, plus
-    /// one, as a record keeps it; 0 without one.
-    pub(super) fn follow_handles(&mut self, connection: ClientId, can_succeed: bool) -> u32 {
+    /// one, as a record keeps it; 0 without one. `chain` is the first step of the compound that it continues.
+    pub(super) fn follow_handles(
+        &mut self,
+        connection: ClientId,
+        can_succeed: bool,
+        chain: Option<StepId>,
+    ) -> u32 {
         let mut opened_by = 0;
         for index in 0..self.draft.handles.used.len() {
             let (name, span) = self.draft.handles.used[index];
-            match self.use_handle(connection, name, span) {
+            match self.use_handle(connection, name, span, chain) {
                 Some(step) if index == 0 => opened_by = step.0 + 1,
                 _ => {}
             }
@@ -77,9 +86,10 @@ impl Assembler {
         let key = (connection, name);
         if !can_open {
             let state = State::Never { line };
-            self.handles
-                .entry(key)
-                .or_insert(Handle { opened_by, state });
+            let before = self.handles.get(&key).map(|handle| handle.state);
+            if !matches!(before, Some(State::Open { .. } | State::Doubtful)) {
+                self.handles.insert(key, Handle { opened_by, state });
+            }
             return;
         }
         let state = State::Open { line };
@@ -95,8 +105,26 @@ impl Assembler {
     }
 
     /// The step that opened the handle; `None` after an error.
-    fn use_handle(&mut self, connection: ClientId, name: Symbol, span: Span) -> Option<StepId> {
+    fn use_handle(
+        &mut self,
+        connection: ClientId,
+        name: Symbol,
+        span: Span,
+        chain: Option<StepId>,
+    ) -> Option<StepId> {
         let known = self.handles.get(&(connection, name)).copied();
+        let in_chain = |step: StepId| chain.is_some_and(|first| step >= first);
+        match known {
+            Some(Handle {
+                opened_by,
+                state: State::Never { .. },
+            }) if in_chain(opened_by) => return Some(opened_by),
+            Some(Handle {
+                opened_by,
+                state: State::Closed { by, .. },
+            }) if in_chain(by) => return Some(opened_by),
+            _ => {}
+        }
         if let Some(Handle {
             opened_by,
             state: State::Open { .. },
@@ -113,7 +141,7 @@ impl Assembler {
                 // One misspelt name is one error.
                 self.doubt_handle(connection, name);
             }
-            Some(State::Closed { line: closed }) => {
+            Some(State::Closed { line: closed, .. }) => {
                 self.error(line, span, || Problem::Closed {
                     name: text,
                     line: closed,
@@ -131,9 +159,10 @@ impl Assembler {
 
     fn end_handle(&mut self, connection: ClientId, name: Symbol) {
         let line = self.draft.line;
+        let by = StepId(self.store.records.len() as u32);
         let handle = self.handles.get_mut(&(connection, name));
         if let Some(handle) = handle.filter(|handle| matches!(handle.state, State::Open { .. })) {
-            handle.state = State::Closed { line };
+            handle.state = State::Closed { line, by };
         }
     }
 

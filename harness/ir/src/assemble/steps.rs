@@ -85,6 +85,9 @@ impl Assembler {
         self.store.records.push(record);
         if let Some(lane) = self.lanes.get_mut(record.client as usize) {
             lane.last = Some(id);
+            if !record.flags.has(Flags::COMPOUNDED) {
+                lane.chain = Some(id);
+            }
             lane.due = record.at;
         }
     }
@@ -225,7 +228,12 @@ impl Assembler {
             self.error(line, span, || Problem::NeedsBreaks { what });
         }
         let connection = self.connection(record.client);
-        record.opened_by = self.follow_handles(connection, can_succeed);
+        let chain = self
+            .lanes
+            .get(record.client as usize)
+            .and_then(|lane| lane.chain);
+        let chain = chain.filter(|_| record.flags.has(Flags::COMPOUNDED));
+        record.opened_by = self.follow_handles(connection, can_succeed, chain);
         Some(())
     }
 

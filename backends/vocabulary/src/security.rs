@@ -1,0 +1,435 @@
+//! Security descriptors in a trace: SDDL text with the run's identities as principals (`$alice`).
+//!
+//! When a trace is loaded nobody knows yet which security identifier a name stands for. So the text is checked with
+//! stand-ins, and read for good when it is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use replay_ir::{Given, Step, Trace, Value};
+use smb_wire::AdditionalInformation;
+use smb_wire::security::{SecurityControl, SecurityDescriptor, Sid, sddl};
+
+use crate::args::{ArgError, Args};
+
+/// An authority that nobody has; the stand-ins for names are below it.
+const STAND_IN: u64 = 0xFFFF_FFFF_FFFF;
+
+/// Which security identifiers the names of a run's identities stand for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Principals {
+    by_name: BTreeMap<String, Sid>,
+}
+
+impl Principals {
+    /// The identifiers by name, as text (`S-1-5-21-…`). One that is no identifier is left out: its name is then as
+    /// unknown as others, and the message about that says so.
+    pub fn new<'a>(names: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let known = names
+            .into_iter()
+            .filter_map(|(name, sid)| Some((name.clone(), sid.parse().ok()?)));
+        Self {
+            by_name: known.collect(),
+        }
+    }
+
+    /// The identifier of a name.
+    pub fn sid(&self, name: &str) -> Option<Sid> {
+        self.by_name.get(name).cloned()
+    }
+
+    /// The name of an identifier.
+    pub fn name(&self, sid: &Sid) -> Option<String> {
+        let mut known = self.by_name.iter();
+        known
+            .find(|(_, known)| *known == sid)
+            .map(|(name, _)| name.clone())
+    }
+}
+
+/// Names in the order in which they occur, each with a stand-in.
+#[derive(Default)]
+struct StandIns(Vec<String>);
+
+impl StandIns {
+    fn resolve(&mut self, name: &str) -> Option<Sid> {
+        let index = self
+            .0
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                self.0.push(name.to_owned());
+                self.0.len() - 1
+            });
+        Sid::new(STAND_IN, &[u32::try_from(index).unwrap_or(u32::MAX)])
+    }
+
+    fn name(&self, sid: &Sid) -> Option<String> {
+        match (sid.authority(), sid.sub_authorities()) {
+            (STAND_IN, [index]) => self.0.get(usize::try_from(*index).ok()?).cloned(),
+            _ => None,
+        }
+    }
+}
+
+/// The parts of a descriptor as a step writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DescriptorText<'t> {
+    /// One principal.
+    pub owner: Option<&'t str>,
+    /// One principal.
+    pub group: Option<&'t str>,
+    /// What SDDL has behind `D:`.
+    pub dacl: Option<&'t str>,
+    /// What SDDL has behind `S:`.
+    pub sacl: Option<&'t str>,
+}
+
+impl DescriptorText<'_> {
+    /// The descriptor; the error says what of it cannot be read, or whose identifier is not known.
+    pub fn descriptor(&self, principals: &Principals) -> Result<SecurityDescriptor, String> {
+        self.read(&mut |name| principals.sid(name))
+    }
+
+    fn read(&self, resolve: sddl::Resolve<'_>) -> Result<SecurityDescriptor, String> {
+        let mut descriptor = SecurityDescriptor::default();
+        let mut principal = |text: Option<&str>| {
+            let sid = text.map(|text| sddl::parse_principal(text, &mut *resolve));
+            sid.transpose().map_err(|error| error.to_string())
+        };
+        (descriptor.owner, descriptor.group) = (principal(self.owner)?, principal(self.group)?);
+        for (list, text) in [(sddl::List::Dacl, self.dacl), (sddl::List::Sacl, self.sacl)] {
+            if let Some(text) = text {
+                sddl::parse_list(list, text, &mut descriptor, &mut *resolve)
+                    .map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(descriptor)
+    }
+
+    /// Which parts there are.
+    fn parts(&self) -> AdditionalInformation {
+        let mut parts = AdditionalInformation::empty();
+        parts.set(AdditionalInformation::OWNER, self.owner.is_some());
+        parts.set(AdditionalInformation::GROUP, self.group.is_some());
+        parts.set(AdditionalInformation::DACL, self.dacl.is_some());
+        parts.set(AdditionalInformation::SACL, self.sacl.is_some());
+        parts
+    }
+}
+
+/// Reads the whole text of a descriptor, `O:…G:…D:…S:…`; the error says what of it cannot be read, or whose identifier
+/// is not known.
+pub fn parse(text: &str, principals: &Principals) -> Result<SecurityDescriptor, String> {
+    sddl::parse(text, &mut |name| principals.sid(name)).map_err(|error| error.to_string())
+}
+
+/// Whether a text is one of a descriptor, whatever its names stand for.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let mut names = StandIns::default();
+    let parsed = sddl::parse(text, &mut |name| names.resolve(name));
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
+/// The argument `sd`.
+pub(crate) fn argument<'t>(
+    args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+) -> Result<Option<&'t str>, ArgError> {
+    args.parsed("sd", |text| check(text).map(|()| text))
+}
+
+/// Whether a token is a principal as `set-security` takes it.
+pub(crate) fn check_principal(text: &str) -> Result<(), String> {
+    let mut names = StandIns::default();
+    let parsed = sddl::parse_principal(text, &mut |name| names.resolve(name));
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
+/// Whether a token is a principal as answers write it.
+pub(crate) fn check_canonical_principal(text: &str) -> Result<(), String> {
+    let mut names = StandIns::default();
+    let sid = sddl::parse_principal(text, &mut |name| names.resolve(name));
+    let sid = sid.map_err(|error| error.to_string())?;
+    canonical(text, &sddl::write_principal(&sid, &|sid| names.name(sid)))
+}
+
+/// Whether an expected list is written as answers write it.
+fn check_canonical_list(list: sddl::List, text: &str) -> Result<(), String> {
+    let mut names = StandIns::default();
+    let mut descriptor = SecurityDescriptor::default();
+    sddl::parse_list(list, text, &mut descriptor, &mut |name| names.resolve(name))
+        .map_err(|error| error.to_string())?;
+    let written = sddl::write_list(list, &descriptor, &|sid| names.name(sid));
+    canonical(text, &written.unwrap_or_default())
+}
+
+fn canonical(text: &str, written: &str) -> Result<(), String> {
+    match text == written {
+        true => Ok(()),
+        false => Err(format!("answers write this as `{written}`")),
+    }
+}
+
+/// QUERY_INFO with SMB2_0_INFO_SECURITY (MS-SMB2 2.2.37).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuerySecurity<'t> {
+    /// The handle.
+    pub handle: &'t str,
+    /// AdditionalInformation.
+    pub parts: AdditionalInformation,
+    /// OutputBufferLength in bytes.
+    pub buffer: u32,
+}
+
+/// The flags of `query-security`, and what each asks for.
+const PARTS: [(&str, AdditionalInformation); 8] = [
+    ("owner", AdditionalInformation::OWNER),
+    ("group", AdditionalInformation::GROUP),
+    ("dacl", AdditionalInformation::DACL),
+    ("sacl", AdditionalInformation::SACL),
+    ("label", AdditionalInformation::LABEL),
+    ("attribute", AdditionalInformation::ATTRIBUTE),
+    ("scope", AdditionalInformation::SCOPE),
+    ("backup", AdditionalInformation::BACKUP),
+];
+
+impl<'t> QuerySecurity<'t> {
+    pub(crate) fn decode(
+        args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+        buffer: u32,
+    ) -> Result<Self, ArgError> {
+        let asked = PARTS.into_iter().filter(|(name, _)| args.has(name));
+        let asked = asked.fold(AdditionalInformation::empty(), |all, (_, part)| all | part);
+        let usual = AdditionalInformation::OWNER
+            | AdditionalInformation::GROUP
+            | AdditionalInformation::DACL;
+        Ok(Self {
+            handle: args.required("handle")?,
+            parts: if asked.is_empty() { usual } else { asked },
+            buffer: args.int("buffer")?.unwrap_or(buffer),
+        })
+    }
+}
+
+/// SET_INFO with SMB2_0_INFO_SECURITY (MS-SMB2 2.2.39).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetSecurity<'t> {
+    /// The handle.
+    pub handle: &'t str,
+    /// AdditionalInformation.
+    pub parts: AdditionalInformation,
+    /// What to set.
+    pub descriptor: NewDescriptor<'t>,
+}
+
+/// A descriptor to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewDescriptor<'t> {
+    /// These parts.
+    Text(DescriptorText<'t>),
+    /// A whole text of SDDL.
+    Whole(&'t str),
+    /// These bytes, which need be no descriptor.
+    Bytes(&'t [u8]),
+}
+
+impl NewDescriptor<'_> {
+    /// The bytes to send; the error says what of a text cannot be read, or whose identifier is not known.
+    pub fn encode(&self, principals: &Principals) -> Result<Vec<u8>, String> {
+        let descriptor = match self {
+            Self::Bytes(bytes) => return Ok(bytes.to_vec()),
+            Self::Text(text) => text.descriptor(principals)?,
+            Self::Whole(whole) => parse(whole, principals)?,
+        };
+        let mut buffer = Vec::new();
+        descriptor.encode(&mut buffer);
+        Ok(buffer)
+    }
+}
+
+impl<'t> SetSecurity<'t> {
+    pub(crate) fn decode(
+        args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+    ) -> Result<Self, ArgError> {
+        let text = DescriptorText {
+            owner: args.str("owner"),
+            group: args.str("group"),
+            dacl: list(args, sddl::List::Dacl, "dacl")?,
+            sacl: list(args, sddl::List::Sacl, "sacl")?,
+        };
+        let named = args.parsed("parts", |text| crate::words::SECURITY.parse(text))?;
+        let no_text = text == DescriptorText::default();
+        let (descriptor, own) = match (args.bytes("bytes"), argument(args)?) {
+            (None, None) => (NewDescriptor::Text(text), text.parts()),
+            (Some(bytes), None) if no_text => {
+                (NewDescriptor::Bytes(bytes), AdditionalInformation::empty())
+            }
+            (None, Some(whole)) if no_text => (NewDescriptor::Whole(whole), parts_of(whole)),
+            _ => {
+                let text = "what is set is one of `bytes=`, `sd=`, and some of `owner=`, `group=`, `dacl=` and `sacl=`";
+                return Err(ArgError::Conflict(text.to_owned()));
+            }
+        };
+        let parts = named.unwrap_or(own);
+        if named.is_none() && parts.is_empty() {
+            let text = "`set-security` needs some of `owner=`, `group=`, `dacl=` and `sacl=`, or `sd=`, or `parts=`";
+            return Err(ArgError::Conflict(text.to_owned()));
+        }
+        Ok(Self {
+            handle: args.required("handle")?,
+            parts,
+            descriptor,
+        })
+    }
+}
+
+/// Whether a whole text has a SACL, which only some may set.
+pub(crate) fn has_sacl(whole: &str) -> bool {
+    parts_of(whole).contains(AdditionalInformation::SACL)
+}
+
+/// The parts that a whole text names.
+fn parts_of(whole: &str) -> AdditionalInformation {
+    let mut names = StandIns::default();
+    let Ok(descriptor) = sddl::parse(whole, &mut |name| names.resolve(name)) else {
+        return AdditionalInformation::empty();
+    };
+    let mut parts = AdditionalInformation::empty();
+    let control = descriptor.control;
+    parts.set(AdditionalInformation::OWNER, descriptor.owner.is_some());
+    parts.set(AdditionalInformation::GROUP, descriptor.group.is_some());
+    parts.set(
+        AdditionalInformation::DACL,
+        control.contains(SecurityControl::DACL_PRESENT),
+    );
+    parts.set(
+        AdditionalInformation::SACL,
+        control.contains(SecurityControl::SACL_PRESENT),
+    );
+    parts
+}
+
+fn list<'t>(
+    args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+    list: sddl::List,
+    name: &'static str,
+) -> Result<Option<&'t str>, ArgError> {
+    args.parsed(name, |text| {
+        let mut names = StandIns::default();
+        let mut descriptor = SecurityDescriptor::default();
+        sddl::parse_list(list, text, &mut descriptor, &mut |name| names.resolve(name))
+            .map(|()| text)
+            .map_err(|error| error.to_string())
+    })
+}
+
+/// The lists that a step expects of an answer, as [`check_trace`](crate::check_trace) sees them: the error says which
+/// one cannot come.
+pub(crate) fn check_expected(step: &Step<'_>) -> Result<(), ArgError> {
+    if step.verb().name != "query-security" {
+        return Ok(());
+    }
+    for (field, value) in step.expect().fields() {
+        let list = match field.name {
+            "dacl" => sddl::List::Dacl,
+            "sacl" => sddl::List::Sacl,
+            _ => continue,
+        };
+        let checked = check_canonical_list(list, value.as_str().unwrap_or_default());
+        checked.map_err(|reason| ArgError::Value {
+            name: field.name,
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
+/// The identities that a trace names as principals (`$alice`), in `given` lines, steps and expectations.
+pub fn principals(trace: &Trace) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let givens = trace
+        .givens()
+        .iter()
+        .filter_map(|given: &Given| given.arg("sd"));
+    givens.for_each(|text| collect(&text, &mut names));
+    for step in trace.steps() {
+        let security = matches!(step.verb().name, "query-security" | "set-security");
+        let about = |name: &str| name == "sd" || security;
+        let args = step
+            .args()
+            .filter(|(spec, _)| about(spec.name))
+            .map(|(_, value)| value);
+        let fields = step
+            .expect()
+            .fields()
+            .filter(|(spec, _)| about(spec.name))
+            .map(|(_, value)| value);
+        args.chain(fields)
+            .for_each(|value| collect(&value, &mut names));
+    }
+    names
+}
+
+fn collect(value: &Value<'_>, names: &mut BTreeSet<String>) {
+    let Some(text) = value.as_str().filter(|text| text.contains('$')) else {
+        return;
+    };
+    let mut found = StandIns::default();
+    let mut resolve = |name: &str| found.resolve(name);
+    // A text is of one of three forms; what it is not fails early and has named nobody.
+    if sddl::parse_principal(text, &mut resolve).is_err()
+        && sddl::parse(text, &mut resolve).is_err()
+    {
+        let mut descriptor = SecurityDescriptor::default();
+        let _ = sddl::parse_list(sddl::List::Dacl, text, &mut descriptor, &mut resolve);
+    }
+    names.extend(found.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_for_identifiers_both_ways() {
+        let sid = "S-1-5-21-1-2-3-1001".to_owned();
+        let names = BTreeMap::from([
+            ("alice".to_owned(), sid.clone()),
+            ("broken".to_owned(), "S-1".to_owned()),
+        ]);
+        let principals = Principals::new(&names);
+        assert_eq!(
+            principals.sid("alice").map(|sid| sid.to_string()),
+            Some(sid.clone())
+        );
+        assert_eq!(
+            principals.name(&sid.parse().expect("a SID")).as_deref(),
+            Some("alice")
+        );
+        assert_eq!(principals.sid("broken"), None);
+        let descriptor = parse("O:$aliceG:BAD:P(A;OICI;FA;;;$alice)", &principals).expect("known");
+        assert_eq!(descriptor.owner, principals.sid("alice"));
+        let text = sddl::write(&descriptor, &|sid| principals.name(sid));
+        assert_eq!(text, "O:$aliceG:BAD:P(A;OICI;FA;;;$alice)");
+        let error = parse("O:$bob", &principals).expect_err("unknown");
+        assert!(error.contains("$bob"), "{error}");
+    }
+
+    #[test]
+    fn expectations_must_be_as_answers_write_them() {
+        assert_eq!(check_canonical_principal("$alice"), Ok(()));
+        assert_eq!(check_canonical_principal("WD"), Ok(()));
+        assert_eq!(
+            check_canonical_principal("S-1-1-0"),
+            Err("answers write this as `WD`".to_owned())
+        );
+        assert_eq!(
+            check_canonical_list(sddl::List::Dacl, "PAI(A;OICI;FA;;;$a)(D;;FR;;;$b)"),
+            Ok(())
+        );
+        assert_eq!(
+            check_canonical_list(sddl::List::Dacl, "(A;CIOI;0x1f01ff;;;S-1-5-18)"),
+            Err("answers write this as `(A;OICI;FA;;;SY)`".to_owned())
+        );
+        assert!(check("D:(A;;FA;;;$alice").is_err());
+    }
+}
