@@ -131,7 +131,9 @@ impl Steps {
 }
 
 async fn replay(case: &CaseSite, trace: Trace, target: Target, stop: Option<Stop>) -> RunReport {
-    let identities = BTreeMap::from([(SETUP.to_owned(), case.setup.clone())]);
+    // The others are there for their security identifiers; nobody logs in as them here.
+    let mut identities: BTreeMap<_, _> = case.identities.clone();
+    identities.insert(SETUP.to_owned(), case.setup.clone());
     let site = Site { target, identities };
     let options = RunOptions {
         clock: Clock::Asap,

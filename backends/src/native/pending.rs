@@ -100,6 +100,8 @@ pub(super) struct Pending {
     pub(super) signed: bool,
     /// The request was encrypted, so the answer must be.
     pub(super) encrypted: bool,
+    /// Its SessionId was all ones; an answer may have that too.
+    pub(super) inherit: bool,
 }
 
 /// All requests in flight; they are few, and their ids only grow.

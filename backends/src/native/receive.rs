@@ -276,6 +276,7 @@ impl Transport {
         if !unknown
             && header.session_id != self.session.id
             && !(session_gone && header.session_id == 0)
+            && !(pending.inherit && header.session_id == u64::MAX)
         {
             let (got, ours) = (header.session_id, self.session.id);
             return Err(format!(

@@ -269,6 +269,7 @@ impl Transport {
                 closes: item.closes,
                 signed,
                 encrypted,
+                inherit: item.inherit,
             });
         }
         let recorder = self.recorder.as_ref();

@@ -262,7 +262,7 @@ fn what_is_no_sddl_is_refused_with_the_way_out() {
         ("D:(A;;FA;;;WD", "parentheses"),
         ("D:X(A;;FA;;;WD)", "flag of a list"),
         ("D:NO_ACCESS_CONTROL(A;;FA;;;WD)", "no entries"),
-        ("D:(XA;;FA;;;WD;(1==1))", "parentheses"),
+        ("D:(XA;;FA;;;WD;(1==1))", "hex:"),
         ("D:(XA;;FA;;;WD;1)", "hex:"),
         ("D:(A;;FA;{};;WD)", "object"),
     ] {

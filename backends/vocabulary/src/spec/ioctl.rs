@@ -112,5 +112,5 @@ pub(super) const IOCTL: VerbSpec = VerbSpec {
             "`validate-negotiate-info`: SecurityMode.",
         ),
     ],
-    example: "A ioctl srv-copychunk f chunks=0..4096->8192 -> OK total-bytes-written=4096",
+    example: "A ioctl query-allocated-ranges f range=0..65536 -> OK ranges=0..4096",
 };
