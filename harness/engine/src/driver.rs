@@ -11,6 +11,7 @@ use crate::backend::{Backend, ClientContext, Connection, Unsupported};
 use crate::engine::Engine;
 use crate::events::EventQueue;
 use crate::options::{RunOptions, Site, Stop};
+use crate::readings::Readings;
 use crate::report::RunReport;
 use crate::target::Identity;
 use crate::timer::{RunClock, Timer};
@@ -102,22 +103,28 @@ impl Driver<'_> {
     async fn drive(mut self, connections: &mut Connections) -> Engine {
         let clock = RunClock::new();
         let mut timer = Timer::new(clock);
+        let mut readings = Readings::new(clock);
         let mut batch = Vec::new();
         let mut turns = 0;
         let stop = self.options.stop.clone().unwrap_or_default();
         self.announce();
         loop {
             self.queue.take(&mut batch);
-            for event in batch.drain(..) {
-                self.engine
-                    .event(event.client, clock.at(event.at), event.kind);
+            for event in &mut batch {
+                let dispatched = event.at_once.then(|| self.engine.dispatched(event.client));
+                let at = match dispatched.flatten() {
+                    Some(at) => at,
+                    None => clock.at(event.at),
+                };
+                self.engine.event(event.client, at, &mut event.kind);
             }
             if stop.is_asked() {
                 self.engine
                     .break_off(clock.now(), "the run was stopped".to_owned());
             }
             self.engine.advance(clock.now());
-            while let Some((client, ops)) = self.engine.dispatch(clock.now()) {
+            self.queue.submitting(readings.look());
+            while let Some((client, ops)) = self.engine.dispatch(readings.shared()) {
                 connections[client.0 as usize].submit(ops);
             }
             if let Some(progress) = &self.options.progress {

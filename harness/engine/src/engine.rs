@@ -7,6 +7,7 @@ mod finish;
 mod outcomes;
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,9 +92,12 @@ impl Engine {
         }
     }
 
-    /// Takes in what a client reported.
-    pub(crate) fn event(&mut self, client: ClientId, at: u64, kind: EventKind) {
-        match kind {
+    /// Takes in what a client reported, and leaves something empty in its place.
+    pub(crate) fn event(&mut self, client: ClientId, at: u64, kind: &mut EventKind) {
+        if self.is_plain(client, at, kind) {
+            return;
+        }
+        match mem::replace(kind, EventKind::Lost(String::new())) {
             EventKind::Done(Op::Step(step), outcome) => self.step_done(client, step, at, outcome),
             EventKind::Done(op, outcome) => self.setup_done(client, op, at, &outcome),
             EventKind::Interim(Op::Step(step), answer) => self.interim(client, step, at, answer),
@@ -108,6 +112,15 @@ impl Engine {
             }
         }
         self.take_ended();
+    }
+
+    /// When what this client has in flight was dispatched; `None` before time 0 and after the end.
+    #[inline]
+    pub(crate) fn dispatched(&self, client: ClientId) -> Option<u64> {
+        match self.phase {
+            Phase::Running => self.scheduler.dispatched(client),
+            _ => None,
+        }
     }
 
     /// Lets time pass.
@@ -157,7 +170,8 @@ impl Engine {
                         self.dispatch(now)
                     };
                 };
-                for index in submission.first..submission.first + submission.count {
+                self.ops.push(Op::Step(submission.step));
+                for index in submission.first + 1..submission.first + submission.count {
                     self.ops.push(Op::Step(self.scheduler.entry(index).step));
                 }
                 submission.client

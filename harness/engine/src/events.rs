@@ -23,6 +23,8 @@ pub struct Event {
     pub at: Instant,
     /// What.
     pub kind: EventKind,
+    /// It took no time: it happened when what it ends was dispatched, and `at` is only near that.
+    pub(crate) at_once: bool,
 }
 
 /// The kinds of [`Event`].
@@ -48,9 +50,16 @@ pub struct EventQueue {
 
 #[derive(Default)]
 struct Inner {
-    batch: Mutex<Vec<Event>>,
+    batch: Mutex<Batch>,
     arrived: Notify,
     wire: Option<WireLog>,
+}
+
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    /// When the driver last began to submit.
+    submitting: Option<Instant>,
 }
 
 impl EventQueue {
@@ -81,12 +90,12 @@ impl EventQueue {
     /// so that a steady run allocates nothing here.
     pub fn take(&self, batch: &mut Vec<Event>) {
         batch.clear();
-        mem::swap(&mut *self.lock(), batch);
+        mem::swap(&mut self.lock().events, batch);
     }
 
     /// True when nothing waits to be taken.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().events.is_empty()
     }
 
     /// Returns when something may have arrived since the last [`take`](Self::take). May return without cause.
@@ -94,10 +103,23 @@ impl EventQueue {
         self.inner.arrived.notified().await;
     }
 
-    fn push(&self, event: Event) {
+    /// The driver begins to submit.
+    pub(crate) fn submitting(&self, at: Instant) {
+        self.lock().submitting = Some(at);
+    }
+
+    /// Without a moment it happened at once.
+    #[inline(always)]
+    fn push(&self, client: ClientId, at: Option<Instant>, kind: EventKind) {
         let mut batch = self.lock();
-        batch.push(event);
-        let first = batch.len() == 1;
+        let event = Event {
+            client,
+            at: at.or(batch.submitting).unwrap_or_else(Instant::now),
+            kind,
+            at_once: at.is_none(),
+        };
+        batch.events.push(event);
+        let first = batch.events.len() == 1;
         drop(batch);
         if first {
             self.inner.arrived.notify_one();
@@ -105,7 +127,8 @@ impl EventQueue {
     }
 
     /// A report is one push: a panic elsewhere cannot have left the batch half changed, so poison is ignored.
-    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Batch> {
         self.inner
             .batch
             .lock()
@@ -146,6 +169,14 @@ impl Events {
         self.push(at, EventKind::Done(op, outcome));
     }
 
+    /// The final end of an operation that took no time: at the moment at which it was submitted. For a backend without
+    /// a server, from within [`Connection::submit`](crate::Connection::submit).
+    #[inline(always)]
+    pub(crate) fn done_at_once(&self, op: Op, outcome: Outcome) {
+        self.queue
+            .push(self.client, None, EventKind::Done(op, outcome));
+    }
+
     /// An interim answer, now.
     pub fn interim(&self, op: Op, answer: Answer) {
         self.push(Instant::now(), EventKind::Interim(op, answer));
@@ -167,10 +198,6 @@ impl Events {
     }
 
     fn push(&self, at: Instant, kind: EventKind) {
-        self.queue.push(Event {
-            client: self.client,
-            at,
-            kind,
-        });
+        self.queue.push(self.client, Some(at), kind);
     }
 }

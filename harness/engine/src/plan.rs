@@ -40,9 +40,26 @@ impl EntryFlags {
     pub(crate) const USES: u16 = 1 << 8;
     /// Has a bound of its own.
     pub(crate) const WITHIN: u16 = 1 << 9;
+    /// The entry after it is [`COMPOUNDED`](Self::COMPOUNDED).
+    pub(crate) const LEADS: u16 = 1 << 10;
 
     pub(crate) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
+    }
+
+    /// An operation that is right when it is answered with `ok`, whatever else the answer says.
+    pub(crate) fn is_plain_operation(self) -> bool {
+        self.0 & (Self::ROLE | Self::PLAIN) == Self::PLAIN
+    }
+
+    /// Short for a role of `Operation`.
+    pub(crate) fn is_operation(self) -> bool {
+        self.0 & Self::ROLE == 0
+    }
+
+    /// An operation with the bound of all operations.
+    pub(crate) fn is_bounded_operation(self) -> bool {
+        self.0 & (Self::ROLE | Self::WITHIN) == 0
     }
 
     pub(crate) fn role(self) -> Role {
@@ -50,7 +67,7 @@ impl EntryFlags {
     }
 }
 
-/// The order in which [`EntryFlags`] numbers the roles.
+/// The order in which [`EntryFlags`] numbers the roles; operations are 0.
 const ROLES: [Role; 8] = [
     Role::Operation,
     Role::Connect,
@@ -288,6 +305,7 @@ fn entries(trace: &Trace, lanes: &[LanePlan]) -> Vec<Entry> {
             && before.is_some_and(|flags| flags.role() == Role::Operation);
         if joined {
             flags.0 |= EntryFlags::COMPOUNDED;
+            entries[index as usize - 1].flags.0 |= EntryFlags::LEADS;
         }
         entries[index as usize] = Entry {
             due: step.at(),

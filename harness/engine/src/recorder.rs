@@ -1,17 +1,19 @@
 //! Keeps what came out of a run while it goes on: counts, differences, times, and what each client did last.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use replay_ir::{Answer, ClientId, StepId, Trace};
 
 use crate::backend::{BreakEvent, Outcome, Reaction};
+use crate::plan::Entry;
 use crate::report::{
     BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, ReactionRecord,
     Record,
 };
-use crate::times::{self, Moments, OpTimes, Times};
+use crate::tally::OpTally;
+use crate::times::{self, Moments, Times};
 use crate::verdict::Kind;
 
 /// So many of a client's last steps are kept without the event log.
@@ -40,8 +42,11 @@ pub(crate) struct Recorder {
     pub(crate) actual: BTreeMap<StepId, Answer>,
     pub(crate) not_run: Vec<NotRun>,
     /// By the plan's verb number; made on first use.
-    times: Vec<Option<Box<OpTimes>>>,
-    records: Vec<VecDeque<Record>>,
+    times: Vec<Option<Box<OpTally>>>,
+    /// Every step of each client, with the event log.
+    records: Vec<Vec<Record>>,
+    /// The last steps of each client, without it.
+    last: LastSteps,
     pub(crate) breaks: Vec<BreakRecord>,
     pub(crate) reactions: Vec<ReactionRecord>,
     pub(crate) break_latency: Option<Box<Histogram<u64>>>,
@@ -64,7 +69,8 @@ impl Recorder {
             actual: BTreeMap::new(),
             not_run: Vec::new(),
             times: vec![None; verbs],
-            records: vec![VecDeque::new(); clients],
+            records: vec![Vec::new(); if log { clients } else { 0 }],
+            last: LastSteps::new(if log { 0 } else { clients }),
             breaks: Vec::new(),
             reactions: Vec::new(),
             break_latency: None,
@@ -72,7 +78,35 @@ impl Recorder {
         }
     }
 
+    /// Outcomes are kept with their texts.
+    pub(crate) fn keeps_texts(&self) -> bool {
+        self.log
+    }
+
+    /// All that is to be kept of a step that agreed, without its text.
+    #[inline]
+    pub(crate) fn agreed_plainly(
+        &mut self,
+        client: ClientId,
+        entry: &Entry,
+        moments: Moments,
+        status: u32,
+    ) {
+        self.time(entry.verb, &moments);
+        self.last_end = self.last_end.max(moments.completed);
+        self.last.add(
+            client,
+            Brief {
+                moments,
+                step: entry.step,
+                end: End::Answered(status),
+            },
+        );
+        self.agreed += 1;
+    }
+
     /// Counts the times of a step that went to the server.
+    #[inline(always)]
     pub(crate) fn time(&mut self, verb: u16, moments: &Moments) {
         self.lag = moments.dispatched.saturating_sub(moments.scheduled);
         self.times[usize::from(verb)]
@@ -90,27 +124,14 @@ impl Recorder {
         outcome: Option<&Outcome>,
     ) {
         self.last_end = self.last_end.max(moments.completed);
-        let start = self.start;
-        let moments = Moments {
-            scheduled: moments.scheduled.saturating_sub(start),
-            eligible: moments.eligible.saturating_sub(start),
-            dispatched: moments.dispatched.saturating_sub(start),
-            completed: moments.completed.saturating_sub(start),
-        };
-        let text = match outcome {
-            Some(outcome) if self.log => Some(self.text(outcome)),
-            _ => None,
-        };
-        let records = &mut self.records[client.0 as usize];
-        if !self.log && records.len() >= LAST_STEPS {
-            records.pop_front();
+        let brief = Brief { moments, step, end };
+        if self.log {
+            let text = outcome.map(|outcome| self.text(outcome));
+            let record = brief.record(self.start, text);
+            self.records[client.0 as usize].push(record);
+        } else {
+            self.last.add(client, brief);
         }
-        records.push_back(Record {
-            step,
-            moments,
-            end,
-            text,
-        });
     }
 
     /// What is wrong with a step; nothing when it agreed.
@@ -230,13 +251,22 @@ impl Recorder {
     pub(crate) fn take_times(&mut self, verbs: &[&'static str]) -> Times {
         let used = self.times.drain(..).zip(verbs);
         Times::from_verbs(
-            used.filter_map(|(times, verb)| Some((*verb, *times?)))
+            used.filter_map(|(times, verb)| Some((*verb, times?.times())))
                 .collect(),
         )
     }
 
     pub(crate) fn take_records(&mut self) -> Vec<Vec<Record>> {
-        self.records.drain(..).map(Vec::from).collect()
+        if self.log {
+            return std::mem::take(&mut self.records);
+        }
+        let clients = 0..self.trace.clients().len() as u32;
+        clients
+            .map(|client| {
+                let steps = self.last.of(ClientId(client));
+                steps.map(|brief| brief.record(self.start, None)).collect()
+            })
+            .collect()
     }
 
     fn text(&self, outcome: &Outcome) -> Box<str> {
@@ -246,5 +276,97 @@ impl Recorder {
             Outcome::Violation(reason) => format!("violation: {reason}").into(),
             Outcome::Broken(reason) => format!("broken: {reason}").into(),
         }
+    }
+}
+
+/// What became of a step, in short, on the run's clock.
+#[derive(Debug, Clone, Copy)]
+struct Brief {
+    moments: Moments,
+    step: StepId,
+    end: End,
+}
+
+impl Brief {
+    /// With times from time 0 on.
+    fn record(&self, start: u64, text: Option<Box<str>>) -> Record {
+        let Moments {
+            scheduled,
+            eligible,
+            dispatched,
+            completed,
+        } = self.moments;
+        Record {
+            step: self.step,
+            moments: Moments {
+                scheduled: scheduled.saturating_sub(start),
+                eligible: eligible.saturating_sub(start),
+                dispatched: dispatched.saturating_sub(start),
+                completed: completed.saturating_sub(start),
+            },
+            end: self.end,
+            text,
+        }
+    }
+}
+
+/// The last [`LAST_STEPS`] of each client, in one array.
+struct LastSteps {
+    rings: Vec<[Option<Brief>; LAST_STEPS]>,
+    /// How many each client has had so far; where in its ring the next goes.
+    counts: Vec<u32>,
+}
+
+impl LastSteps {
+    fn new(clients: usize) -> Self {
+        Self {
+            rings: vec![[None; LAST_STEPS]; clients],
+            counts: vec![0; clients],
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, client: ClientId, brief: Brief) {
+        let index = client.0 as usize;
+        let count = self.counts[index];
+        self.rings[index][count as usize % LAST_STEPS] = Some(brief);
+        self.counts[index] = count.wrapping_add(1);
+    }
+
+    /// Oldest first. The length of a ring divides the range of a count, so that a count may begin anew.
+    fn of(&self, client: ClientId) -> impl Iterator<Item = &Brief> {
+        let index = client.0 as usize;
+        let count = self.counts[index] as usize;
+        let places = (0..LAST_STEPS).map(move |place| (count + place) % LAST_STEPS);
+        places.filter_map(move |place| self.rings[index][place].as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documented memory of a client beside its lane.
+    #[test]
+    fn last_steps_stay_small() {
+        let ring = size_of::<[Option<Brief>; LAST_STEPS]>() + size_of::<u32>();
+        assert!(ring <= 196, "{ring}");
+    }
+
+    #[test]
+    fn the_last_steps_are_kept_oldest_first() {
+        let mut last = LastSteps::new(2);
+        for step in 0..7 {
+            let brief = Brief {
+                moments: Moments::default(),
+                step: StepId(step),
+                end: End::Pending,
+            };
+            last.add(ClientId(1), brief);
+            let kept: Vec<u32> = last.of(ClientId(1)).map(|brief| brief.step.0).collect();
+            let expected: Vec<u32> = (step.saturating_sub(3)..=step).collect();
+            assert_eq!(kept, expected);
+        }
+        assert_eq!(last.of(ClientId(0)).count(), 0);
     }
 }

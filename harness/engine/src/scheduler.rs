@@ -131,6 +131,20 @@ impl Scheduler {
         self.start
     }
 
+    /// When what this client has in flight was dispatched.
+    #[inline]
+    pub(crate) fn dispatched(&self, client: ClientId) -> Option<u64> {
+        self.lanes
+            .get(client.0 as usize)
+            .map(|lane| lane.dispatched)
+    }
+
+    /// Some step ended by itself: there is something to ask [`ended`](Self::ended) for.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
     /// A step that ended by itself; asked for until there is none, after everything else that is called here.
     pub(crate) fn ended(&mut self) -> Option<Ended> {
         self.ended.pop_front()

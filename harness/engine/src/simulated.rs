@@ -199,9 +199,9 @@ pub fn simulate(
             due.peek().copied().filter(|Reverse((at, _))| *at <= now)
         {
             due.pop();
-            if let Some((client, kind)) = events.remove(&number) {
+            if let Some((client, mut kind)) = events.remove(&number) {
                 observe(at, Seen::Reported(client, &kind));
-                engine.event(client, at, kind);
+                engine.event(client, at, &mut kind);
             }
         }
     }

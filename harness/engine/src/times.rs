@@ -38,13 +38,14 @@ pub(crate) fn empty() -> Histogram<u64> {
     Histogram::new(3).expect("three significant digits are in range")
 }
 
-/// A day: longer than any run's bound, and far from the point where a histogram cannot grow any more.
-const LONGEST: u64 = 24 * 60 * 60 * 1_000_000_000;
+/// A day and a half in nanoseconds: longer than any run's bound, far from the point where a histogram cannot grow any
+/// more, and the last value that is counted in the same power of two.
+pub(crate) const LONGEST: u64 = (1 << 47) - 1;
 
 pub(crate) fn record(histogram: &mut Histogram<u64>, value: u64) {
     histogram
         .record(value.min(LONGEST))
-        .expect("histograms that resize take a day");
+        .expect("histograms that resize take any time");
 }
 
 /// The moments of one operation, in nanoseconds on the run's clock.

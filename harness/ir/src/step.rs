@@ -200,10 +200,8 @@ impl<'t> Expect<'t> {
 
     /// True for the vocabulary's `ok` alone and no field: what a step without `->` expects.
     pub fn is_plain(&self) -> bool {
-        let parts = self.step.parts();
-        let flags = self.step.record().flags;
-        let other = [Flags::STATUSES, Flags::ANYTHING, Flags::UNKNOWN];
-        !other.iter().any(|&flag| flags.has(flag)) && parts.fields.is_empty()
+        let other = Flags::STATUSES | Flags::ANYTHING | Flags::UNKNOWN | Flags::FIELDS;
+        !self.step.record().flags.has(other)
     }
 
     /// As the text form writes it, without the arrow: `OK|OBJECT_NAME_COLLISION action=created`.

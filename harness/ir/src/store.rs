@@ -91,6 +91,8 @@ impl Flags {
     pub(crate) const STATUSES: u16 = 1 << 4;
     pub(crate) const ANYTHING: u16 = 1 << 5;
     pub(crate) const UNKNOWN: u16 = 1 << 6;
+    /// Fields are expected.
+    pub(crate) const FIELDS: u16 = 1 << 7;
 
     pub(crate) fn set(&mut self, flag: u16) {
         self.0 |= flag;

@@ -4,6 +4,7 @@ use replay_ir::{Answer, ClientId, Dependency, Role, Step, StepId, Trace};
 
 use super::{BREAKS_KEPT, Engine, Phase};
 use crate::backend::{BreakEvent, Op, Outcome};
+use crate::events::EventKind;
 use crate::judge;
 use crate::plan::EntryFlags;
 use crate::recorder::Recorder;
@@ -12,6 +13,28 @@ use crate::scheduler::{Cause, Completion, Ended, How, StepEnd};
 use crate::times::Moments;
 
 impl Engine {
+    /// The short way for most of a recording: an operation that expects nothing but `ok`, and that nobody waits for,
+    /// was answered with it. True when that was all there is to it; otherwise nothing has changed.
+    #[inline]
+    pub(super) fn is_plain(&mut self, client: ClientId, at: u64, kind: &EventKind) -> bool {
+        let EventKind::Done(Op::Step(step), Outcome::Answered(answer)) = kind else {
+            return false;
+        };
+        let usual = self.phase == Phase::Running
+            && answer.status == self.trace.vocabulary().ok
+            && !self.recorder.keeps_texts();
+        if !usual {
+            return false;
+        }
+        let Some((entry, moments)) = self.scheduler.complete_plain(client, *step, at) else {
+            return false;
+        };
+        self.recorder
+            .agreed_plainly(client, &entry, moments, answer.status);
+        self.take_ended();
+        true
+    }
+
     pub(super) fn setup_done(&mut self, client: ClientId, op: Op, at: u64, outcome: &Outcome) {
         let ok = self.trace.vocabulary().ok;
         match op {
@@ -145,7 +168,14 @@ impl Engine {
     }
 
     /// Judges the steps that the scheduler has ended by itself.
+    #[inline(always)]
     pub(super) fn take_ended(&mut self) {
+        if self.scheduler.has_ended() {
+            self.take_all_ended();
+        }
+    }
+
+    fn take_all_ended(&mut self) {
         while let Some(ended) = self.scheduler.ended() {
             self.ended(ended);
         }

@@ -6,7 +6,7 @@ use replay_ir::{ClientId, Milestone, Role, StepId};
 
 use super::Scheduler;
 use super::lane::{Cause, Ended, How, LaneState, Marks};
-use crate::plan::EntryFlags;
+use crate::plan::{Entry, EntryFlags};
 use crate::times::Moments;
 
 /// What a step's dependencies come to.
@@ -20,7 +20,22 @@ enum Needs {
 impl Scheduler {
     /// Finds the next step of a client that can still be run, and puts the client where it belongs. Steps on the way
     /// that cannot be run any more end as not run.
+    #[inline]
     pub(super) fn arrange(&mut self, client: ClientId, at: u64) {
+        let lane = &self.lanes[client.0 as usize];
+        if lane.dead.is_none() && lane.next < lane.end {
+            let entry = self.plan.entries[lane.next as usize];
+            let alone = !entry.flags.has(EntryFlags::NEEDS | EntryFlags::LEADS);
+            if alone && (!entry.flags.has(EntryFlags::USES) || self.not_opened.is_empty()) {
+                self.lane(client).run = 1;
+                self.queue(client, entry, at);
+                return;
+            }
+        }
+        self.arrange_carefully(client, at);
+    }
+
+    fn arrange_carefully(&mut self, client: ClientId, at: u64) {
         let lane = &self.lanes[client.0 as usize];
         // A client that looks again has waited since it first looked.
         let mut since = if lane.state == LaneState::Blocked {
@@ -35,10 +50,9 @@ impl Scheduler {
                 self.set_state(client, LaneState::Finished);
                 return;
             }
-            let run = if next + 1 < end
-                && self.plan.entries[next as usize + 1]
-                    .flags
-                    .has(EntryFlags::COMPOUNDED)
+            let run = if self.plan.entries[next as usize]
+                .flags
+                .has(EntryFlags::LEADS)
             {
                 self.plan.run_length(next, end)
             } else {
@@ -56,7 +70,8 @@ impl Scheduler {
                     return;
                 }
                 Needs::Met => {
-                    self.queue(client, at);
+                    let entry = self.plan.entries[next as usize];
+                    self.queue(client, entry, at);
                     return;
                 }
             }
@@ -64,10 +79,9 @@ impl Scheduler {
     }
 
     /// Nothing but time stands in the way.
-    fn queue(&mut self, client: ClientId, at: u64) {
-        let lane = &self.lanes[client.0 as usize];
-        let entry = self.plan.entries[lane.next as usize];
-        let free = lane.previous_end.max(at);
+    #[inline(always)]
+    fn queue(&mut self, client: ClientId, entry: Entry, at: u64) {
+        let free = self.lanes[client.0 as usize].previous_end.max(at);
         let scheduled = self.scheduled(&entry, free);
         self.lane(client).eligible = free.max(scheduled);
         if scheduled > at {
@@ -133,7 +147,14 @@ impl Scheduler {
     }
 
     /// Lets everyone look again who must, until nobody must.
+    #[inline]
     pub(super) fn settle(&mut self, at: u64) {
+        if !self.dirty.is_empty() {
+            self.look_again(at);
+        }
+    }
+
+    fn look_again(&mut self, at: u64) {
         while let Some(client) = self.dirty.pop() {
             match self.lanes[client.0 as usize].state {
                 LaneState::Blocked => self.arrange(client, at),

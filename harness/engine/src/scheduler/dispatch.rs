@@ -20,6 +20,9 @@ impl Scheduler {
             }
             let first = lane.next;
             let flags = self.plan.entries[first as usize].flags;
+            if lane.dead.is_none() && flags.is_operation() {
+                return Some(self.send(client, first, now));
+            }
             if lane.dead.is_some() && flags.role() != Role::Connect {
                 self.arrange(client, now);
                 self.settle(now);
@@ -41,14 +44,23 @@ impl Scheduler {
         None
     }
 
+    #[inline(always)]
     fn send(&mut self, client: ClientId, first: u32, now: u64) -> Submission {
         let count = self.lanes[client.0 as usize].run;
-        let mut bound = 0;
-        for index in first..first + count {
-            let entry = self.plan.entries[index as usize];
-            self.marks[entry.step.0 as usize].set(Marks::FLYING);
-            self.reach(entry.step, Milestone::Sent, now);
-            bound = bound.max(self.bound(index));
+        let entry = self.plan.entries[first as usize];
+        let marks = &mut self.marks[entry.step.0 as usize];
+        let mut bound = self.bounds.step;
+        if count == 1 && entry.flags.is_bounded_operation() && marks.are_none() {
+            // Nobody waits for it: what follows comes to this.
+            marks.set(Marks::FLYING | Marks::SENT);
+        } else {
+            bound = 0;
+            for index in first..first + count {
+                let entry = self.plan.entries[index as usize];
+                self.marks[entry.step.0 as usize].set(Marks::FLYING);
+                self.reach(entry.step, Milestone::Sent, now);
+                bound = bound.max(self.bound(index));
+            }
         }
         self.set_state(client, LaneState::Flying);
         let deadline = now.saturating_add(bound);
@@ -62,6 +74,7 @@ impl Scheduler {
         Submission {
             client,
             first,
+            step: entry.step,
             count,
         }
     }

@@ -87,6 +87,15 @@ impl Marks {
         self.0 & bits != 0
     }
 
+    pub(super) fn are_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Sent and in flight, nothing else, and nobody waits for it.
+    pub(super) fn are_of_plain_flight(self) -> bool {
+        self.0 == Self::SENT | Self::FLYING
+    }
+
     pub(super) fn set(&mut self, bits: u8) {
         self.0 |= bits;
     }
@@ -129,6 +138,8 @@ pub(crate) enum Cause {
 pub(crate) struct Submission {
     pub(crate) client: ClientId,
     pub(crate) first: u32,
+    /// The step of the first.
+    pub(crate) step: StepId,
     pub(crate) count: u32,
 }
 

@@ -220,6 +220,9 @@ impl Assembler {
         let can_succeed = self.write_statuses(line, raw, record);
         let fields = self.draft.fields.sorted();
         self.store.arena.extend_from_slice(fields);
+        if !fields.is_empty() {
+            record.flags.set(Flags::FIELDS);
+        }
         if self.mode != Some(Mode::Breaks)
             && matches!(verb.role, Role::AwaitBreak | Role::NoBreak | Role::OnBreak)
         {

@@ -1,0 +1,145 @@
+//! Counts the four times of every operation while a run goes on.
+//!
+//! The counts lie as in an HDR histogram of three significant digits, which is made of them at the end: adding a value
+//! is then the arithmetic of its index and one increment, and keeps nothing that can be had from the counts later.
+
+use hdrhistogram::Histogram;
+
+use crate::times::{LONGEST, Moments, OpTimes, empty};
+
+/// Three significant digits need 2,000 steps in each power of two, rounded up to a power of two: half of them, as a
+/// number of bits. (A bucket's lower half is the bucket before it.)
+const HALF_BITS: u32 = 10;
+
+/// The values that the first bucket tells apart.
+const FIRST: u64 = (2 << HALF_BITS) - 1;
+
+/// Where a value is counted.
+#[inline]
+fn index_of(value: u64) -> usize {
+    let bucket = (value | FIRST).ilog2() - HALF_BITS;
+    ((bucket as usize) << HALF_BITS) + (value >> bucket) as usize
+}
+
+/// The smallest value that is counted here.
+fn value_at(index: usize) -> u64 {
+    let bucket = (index >> HALF_BITS).saturating_sub(1);
+    ((index - (bucket << HALF_BITS)) as u64) << bucket
+}
+
+/// Counted values; grows with the largest.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    counts: Vec<u64>,
+}
+
+impl Tally {
+    #[inline]
+    fn record(&mut self, value: u64) {
+        match self.counts.get_mut(index_of(value)) {
+            Some(count) => *count += 1,
+            None => self.record_larger(value),
+        }
+    }
+
+    /// Counts a value for which there is no room yet. Beyond [`LONGEST`] all values are one.
+    #[cold]
+    fn record_larger(&mut self, value: u64) {
+        let index = index_of(value.min(LONGEST));
+        if index >= self.counts.len() {
+            self.counts
+                .resize(((index >> HALF_BITS) + 1) << HALF_BITS, 0);
+        }
+        self.counts[index] += 1;
+    }
+
+    fn histogram(&self) -> Histogram<u64> {
+        let mut histogram = empty();
+        for (index, &count) in self
+            .counts
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+        {
+            histogram
+                .record_n(value_at(index), count)
+                .expect("histograms that resize take any time");
+        }
+        histogram
+    }
+}
+
+/// [`OpTimes`] in the making.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpTally {
+    lag: Tally,
+    fault: Tally,
+    response: Tally,
+    service: Tally,
+}
+
+impl OpTally {
+    /// Adds one operation.
+    #[inline]
+    pub(crate) fn record(&mut self, moments: &Moments) {
+        let Moments {
+            scheduled,
+            eligible,
+            dispatched,
+            completed,
+        } = *moments;
+        self.lag.record(dispatched.saturating_sub(scheduled));
+        self.fault.record(dispatched.saturating_sub(eligible));
+        self.response.record(completed.saturating_sub(scheduled));
+        self.service.record(completed.saturating_sub(dispatched));
+    }
+
+    pub(crate) fn times(&self) -> OpTimes {
+        OpTimes {
+            lag: self.lag.histogram(),
+            fault: self.fault.histogram(),
+            response: self.response.histogram(),
+            service: self.service.histogram(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Of all magnitudes: counted here, or recorded in a histogram, it is the same.
+        #[test]
+        fn a_tally_becomes_the_histogram_of_its_values(
+            values in proptest::collection::vec((0..64_u32, any::<u64>()), 0..200),
+        ) {
+            let mut tally = Tally::default();
+            let mut histogram = empty();
+            for (shift, value) in values {
+                let value = value >> shift;
+                tally.record(value);
+                histogram.record(value.min(LONGEST)).expect("it fits");
+            }
+            let made = tally.histogram();
+            prop_assert_eq!(&made, &histogram);
+            prop_assert_eq!(made.max(), histogram.max());
+            prop_assert_eq!(made.min(), histogram.min());
+            for quantile in [0.5, 0.95, 0.99, 0.999] {
+                prop_assert_eq!(
+                    made.value_at_quantile(quantile),
+                    histogram.value_at_quantile(quantile)
+                );
+            }
+        }
+
+        #[test]
+        fn a_value_is_counted_with_those_close_to_it(value in 0..LONGEST) {
+            let least = value_at(index_of(value));
+            prop_assert!(least <= value && value - least <= value / 1_000);
+            prop_assert_eq!(index_of(least), index_of(value));
+        }
+    }
+}
