@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replay_engine::{
-    Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome,
+    Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome, RunState,
 };
 use replay_ir::{ClientId, StepId, Trace, load_str};
 use samba_servers::{CaseSite, ServerSpec, StartOptions};
@@ -194,6 +194,7 @@ impl Client {
             identity: Some(identity),
             sids: Arc::default(),
             events: queue.events(ClientId(0)),
+            run: RunState::default(),
         };
         let mut client = Self {
             connection: backend.client(context),

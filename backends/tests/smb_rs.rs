@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use replay_engine::{
     Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome, RunOptions,
-    Site, Target, Verdict,
+    RunState, Site, Target, Verdict,
 };
 use replay_ir::{ClientId, StepId, Trace};
 use samba_servers::{CaseSite, Server};
@@ -106,6 +106,7 @@ impl Lone {
             identity: Some(identity.clone()),
             sids: Arc::default(),
             events: queue.events(ClientId(0)),
+            run: RunState::default(),
         });
         Self {
             connection,

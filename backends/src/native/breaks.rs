@@ -125,6 +125,7 @@ fn acknowledge(
     since: Option<Instant>,
 ) {
     let (file_id, lease) = target(state, key, step);
+    let home = state.opens.home(step).unwrap_or_default();
     let Some(transport) = state.transport() else {
         return;
     };
@@ -133,7 +134,7 @@ fn acknowledge(
             opened_by: step,
             settles: Settles::Acknowledgement,
         },
-        ..Item::own(acknowledgment(level, file_id, lease))
+        ..home.item(acknowledgment(level, file_id, lease))
     };
     let sent = transport.send(&[item]).map_err(|error| error.to_string());
     let reaction = match sent {
@@ -160,6 +161,7 @@ fn close(state: &mut State, key: Key, at: Instant) {
     steps.sort_unstable();
     for step in steps {
         let file_id = state.opens.file_id(step).unwrap_or_default();
+        let home = state.opens.home(step).unwrap_or_default();
         let Some(transport) = state.transport() else {
             return;
         };
@@ -170,7 +172,7 @@ fn close(state: &mut State, key: Key, at: Instant) {
                 settles: Settles::Close,
             },
             closes: Some(step),
-            ..Item::own(Request::Close(CloseRequest { flags, file_id }))
+            ..home.item(Request::Close(CloseRequest { flags, file_id }))
         };
         let with = "close".to_owned();
         let sent = transport.send(&[item]).map_err(|error| error.to_string());

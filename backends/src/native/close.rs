@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::connection::{End, Phase, Shared, State};
 use super::pending::Waiter;
+use super::sessions::{Home, Session};
 use super::transport::{Item, SendError};
 
 /// The longest that an orderly end may take.
@@ -40,42 +41,51 @@ async fn in_order(shared: &Shared) -> Result<(), String> {
     if !shared.lock().abandon(None) {
         return Ok(());
     }
-    let handles = |state: &mut State| {
-        let close = |file_id| {
-            Request::Close(CloseRequest {
-                flags: CloseFlags::empty(),
-                file_id,
-            })
-        };
-        state.opens.file_ids().map(close).collect()
-    };
-    let tree = |state: &mut State| {
-        let connected = state
-            .transport()
-            .is_some_and(|transport| transport.tree.id != 0);
-        connected
-            .then_some(Request::TreeDisconnect(TreeDisconnectRequest))
-            .into_iter()
-            .collect()
-    };
-    let session = |state: &mut State| {
-        let logged_in = state
-            .transport()
-            .is_some_and(|transport| transport.session.id != 0);
-        logged_in
-            .then_some(Request::Logoff(LogoffRequest))
-            .into_iter()
-            .collect()
-    };
     exchange(shared, &handles).await?;
-    exchange(shared, &tree).await?;
-    exchange(shared, &session).await
+    exchange(shared, &trees).await?;
+    exchange(shared, &logoffs).await
+}
+
+/// A CLOSE for every open handle.
+fn handles(state: &mut State) -> Vec<Item> {
+    let close = |(file_id, home): (_, Home)| {
+        let flags = CloseFlags::empty();
+        home.item(Request::Close(CloseRequest { flags, file_id }))
+    };
+    state.opens.open_handles().map(close).collect()
+}
+
+/// A TREE_DISCONNECT for every tree.
+fn trees(state: &mut State) -> Vec<Item> {
+    let trees = |(slot, session): (u16, &Session)| {
+        let trees: Vec<_> = session.trees().collect();
+        trees.into_iter().map(move |tree| {
+            let home = Home {
+                session: slot,
+                tree: Some(tree),
+            };
+            home.item(Request::TreeDisconnect(TreeDisconnectRequest))
+        })
+    };
+    state.sessions().flat_map(trees).collect()
+}
+
+/// A LOGOFF for every session.
+fn logoffs(state: &mut State) -> Vec<Item> {
+    let logoff = |(session, _): (u16, &Session)| {
+        let home = Home {
+            session,
+            tree: None,
+        };
+        home.item(Request::Logoff(LogoffRequest))
+    };
+    state.sessions().map(logoff).collect()
 }
 
 /// Sends what `requests` asks for, as far as the credits go at a time, until everything has its answer.
 async fn exchange(
     shared: &Shared,
-    requests: &(dyn Fn(&mut State) -> Vec<Request> + Sync),
+    requests: &(dyn Fn(&mut State) -> Vec<Item> + Sync),
 ) -> Result<(), String> {
     let mut waiting = requests(&mut shared.lock());
     waiting.reverse();
@@ -89,11 +99,11 @@ async fn exchange(
             let Phase::Up(transport) = &mut state.phase else {
                 return Err("the connection was lost while it was being closed".to_owned());
             };
-            while let Some(body) = waiting.pop() {
-                match transport.send(&[Item::own(body.clone())]) {
+            while let Some(item) = waiting.pop() {
+                match transport.send(std::slice::from_ref(&item)) {
                     Ok(()) => {}
                     Err(SendError::Credits { .. }) if !transport.pending.is_empty() => {
-                        waiting.push(body);
+                        waiting.push(item);
                         break;
                     }
                     Err(error) => return Err(error.to_string()),
@@ -123,6 +133,8 @@ impl State {
             }
             Phase::Down(_) => return false,
         };
+        self.setups
+            .retain(|setup| !setup.abandoned(&concerns, &self.lanes));
         let mut blocked = Vec::new();
         for pending in transport.pending.iter_mut() {
             if let Waiter::Op { lane, op } = pending.waiter

@@ -9,16 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use replay_engine::{ClientContext, Events, Op, Outcome, Reaction};
-use replay_ir::StepId;
-use smb_vocabulary::{Chain, Operation, Principals, answer};
+use replay_ir::{ClientId, StepId, Trace};
+use smb_vocabulary::{
+    ArgError, Chain, Create, HeaderOptions, Operation, PreviousSession, Principals, answer,
+};
 use smb_wire::fscc::ResumeKey;
-use smb_wire::{FileId, Guid};
+use smb_wire::{FileId, Guid, Request};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::durable;
 use super::opens::Opens;
 use super::pending::Waiter;
+use super::registry::Registry;
 use super::request::{self, Scope};
+use super::sessions::{OwnSession, Ready, Setup, Tree};
 use super::transport::{Held, Item, SendError, Transport};
 use super::{breaks, ioctl, login, pump};
 
@@ -30,6 +35,8 @@ pub(super) struct Shared {
     pub(super) client_guid: Guid,
     /// Something has settled that [`close`](super::close) may wait for.
     pub(super) settled: Notify,
+    /// What the run's clients know of each other.
+    pub(super) registry: Arc<Registry>,
     state: Mutex<State>,
 }
 
@@ -37,6 +44,16 @@ pub(super) struct Shared {
 pub(super) struct State {
     /// The clients on the connection; the first is its owner.
     pub(super) lanes: Vec<Events>,
+    /// What is special about them, beside the owner.
+    pub(super) own: Vec<OwnSession>,
+    /// The logins that are under way on the established connection.
+    pub(super) setups: Vec<Setup>,
+    /// Who waits until all sessions on the connection are there.
+    pub(super) ready: Option<Ready>,
+    /// The client that owns the connection.
+    pub(super) owner: ClientId,
+    /// The trace that is played.
+    pub(super) trace: Arc<Trace>,
     /// Where it stands.
     pub(super) phase: Phase,
     /// What is open on it.
@@ -51,6 +68,10 @@ pub(super) struct State {
     pub(super) later: Vec<breaks::Later>,
     /// Counts them.
     pub(super) alarms: u64,
+    /// The session that was lost with the last connection; the next login names it as its predecessor.
+    pub(super) lost_session: u64,
+    /// What the run's clients know of each other.
+    pub(super) registry: Arc<Registry>,
 }
 
 /// Where a connection stands.
@@ -80,6 +101,7 @@ pub(super) enum End {
 struct Member<'t> {
     op: Op,
     operation: Operation<'t>,
+    header: HeaderOptions<'t>,
     /// The step that opened the handle which it uses.
     opened_by: Option<StepId>,
     /// How the trace wants it in a compound.
@@ -89,8 +111,15 @@ struct Member<'t> {
 impl Shared {
     /// A connection that is not set up, with its owner as its only client.
     pub(super) fn new(context: ClientContext) -> Self {
+        let trace = context.trace.clone();
+        let registry = context.run.get_or_init(|| Registry::new(&trace));
         let state = State {
             lanes: vec![context.events.clone()],
+            own: Vec::new(),
+            setups: Vec::new(),
+            ready: None,
+            owner: context.client,
+            trace: trace.clone(),
             phase: Phase::Down("it has not connected".to_owned()),
             opens: Opens::default(),
             principals: Principals::new(&*context.sids),
@@ -98,11 +127,14 @@ impl Shared {
             generation: 0,
             later: Vec::new(),
             alarms: 0,
+            lost_session: 0,
+            registry: registry.clone(),
         };
         Self {
             context,
             client_guid: Guid(super::random()),
             settled: Notify::new(),
+            registry,
             state: Mutex::new(state),
         }
     }
@@ -112,12 +144,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A further client on the connection; the index of its lane.
-    pub(super) fn add_lane(&self, events: Events) -> Option<u16> {
+    /// A further client on the connection; the index of its lane. The error says why there can be none.
+    pub(super) fn add_lane(&self, context: ClientContext) -> Result<u16, String> {
         let mut state = self.lock();
-        let lane = u16::try_from(state.lanes.len()).ok()?;
-        state.lanes.push(events);
-        Some(lane)
+        let lane = u16::try_from(state.lanes.len())
+            .map_err(|_| "more than 65536 clients on one connection".to_owned())?;
+        state.lanes.push(context.events.clone());
+        let slot = state.own.len() + 1;
+        let own = OwnSession::new(lane, slot, context)?;
+        state.own.extend(own);
+        Ok(lane)
     }
 
     /// Starts what a client submits.
@@ -135,20 +171,28 @@ impl Shared {
 
     fn members(&self, ops: &[Op]) -> Result<Vec<Member<'_>>, String> {
         let member = |op: &Op| {
-            let (operation, opened_by, chain) = match *op {
-                Op::Connect => (Operation::Connect, None, None),
-                Op::RoundTrip => (Operation::Echo, None, None),
-                Op::Step(id) => {
-                    let step = self.context.trace.step(id);
-                    let operation = Operation::decode(&step).map_err(|error| error.to_string())?;
-                    (operation, step.opened_by(), smb_vocabulary::chain(&step))
-                }
-            };
-            Ok(Member {
+            let own = |operation| Member {
                 op: *op,
                 operation,
-                opened_by,
-                chain,
+                header: HeaderOptions::default(),
+                opened_by: None,
+                chain: None,
+            };
+            Ok(match *op {
+                Op::Connect => own(Operation::Connect {
+                    previous: PreviousSession::Own,
+                }),
+                Op::RoundTrip => own(Operation::Echo),
+                Op::Step(id) => {
+                    let step = self.context.trace.step(id);
+                    let unfit = |error: ArgError| error.to_string();
+                    Member {
+                        header: HeaderOptions::decode(&step).map_err(unfit)?,
+                        opened_by: step.opened_by(),
+                        chain: smb_vocabulary::chain(&step),
+                        ..own(Operation::decode(&step).map_err(unfit)?)
+                    }
+                }
             })
         };
         ops.iter().map(member).collect()
@@ -156,7 +200,8 @@ impl Shared {
 
     fn submit_one(self: &Arc<Self>, state: &mut State, lane: u16, member: &Member<'_>) {
         match &member.operation {
-            Operation::Connect => self.connect(state, lane, member.op),
+            Operation::Connect { previous } => self.connect(state, lane, member.op, *previous),
+            Operation::Reauthenticate => self.reauthenticate(state, lane, member.op),
             Operation::Disconnect => {
                 self.end(
                     state,
@@ -183,18 +228,41 @@ impl Shared {
     }
 
     /// Connects, or waits with others who want the same.
-    fn connect(self: &Arc<Self>, state: &mut State, lane: u16, op: Op) {
+    fn connect(
+        self: &Arc<Self>,
+        state: &mut State,
+        lane: u16,
+        op: Op,
+        previous: PreviousSession<'_>,
+    ) {
+        let previous = match previous {
+            PreviousSession::Own => state.lost_session,
+            PreviousSession::None => 0,
+            PreviousSession::Of(name) => self.last_session(name),
+        };
+        let slot = state.slot(lane);
         let events = &state.lanes[usize::from(lane)];
         match &mut state.phase {
             Phase::Connecting { waiters, .. } => waiters.push((lane, op)),
-            Phase::Up(_) if lane != 0 => events.done(op, answered(0)),
-            Phase::Up(_) => {
-                let reason = "the client is connected already; `disconnect` comes first";
-                events.done(op, Outcome::Broken(reason.to_owned()));
+            Phase::Up(transport) => {
+                let logged_in = transport.session(slot).is_some_and(|slot| slot.logged_in);
+                match (lane, slot) {
+                    (1.., 0) => events.done(op, answered(0)),
+                    _ if logged_in => {
+                        let reason =
+                            "the client is connected already; `disconnect` or `logoff` comes first";
+                        events.done(op, Outcome::Broken(reason.to_owned()));
+                    }
+                    _ => self.log_in(state, lane, op, previous),
+                }
+            }
+            Phase::Down(why) if slot != 0 => {
+                let reason = format!("the connection that it is on is down: {why}");
+                events.done(op, Outcome::Lost(reason));
             }
             Phase::Down(_) => {
                 state.generation += 1;
-                let attempt = tokio::spawn(login::run(self.clone(), state.generation));
+                let attempt = tokio::spawn(login::run(self.clone(), state.generation, previous));
                 let attempt = attempt.abort_handle();
                 state.phase = Phase::Connecting {
                     waiters: vec![(lane, op)],
@@ -225,7 +293,12 @@ impl Shared {
                 let task = tokio::spawn(pump::run(self.clone(), generation, connected.reader));
                 transport.set_pump(task.abort_handle());
                 state.phase = Phase::Up(transport);
-                Outcome::Answered(connected.answer)
+                let outcome = Outcome::Answered(connected.answer);
+                // The owner's connection is there when all who are on it are.
+                if self.log_in_all(state, &waiters, &outcome) {
+                    return;
+                }
+                outcome
             }
             Err(outcome) => {
                 state.phase = Phase::Down("it could not connect".to_owned());
@@ -270,6 +343,10 @@ impl Shared {
         lane: u16,
         members: &[Member<'_>],
     ) -> Result<(), SendError> {
+        let slot = state.slot(lane);
+        if let Some(reason) = state.shut_out(lane) {
+            return Err(SendError::Down(reason));
+        }
         let State {
             phase,
             opens,
@@ -289,6 +366,7 @@ impl Shared {
             root: &target.root,
             dialect: transport.negotiated.dialect,
             principals,
+            registry: &self.registry,
             known: ioctl::Known {
                 opens,
                 resume_keys,
@@ -330,6 +408,10 @@ impl Shared {
                     op: member.op,
                 },
                 sign: false,
+                session: slot,
+                tree: tree_of(member, slot, transport, opens)?,
+                replay: member.header.replay,
+                channel_sequence: member.header.channel_sequence.unwrap_or(0),
                 closes: member
                     .opened_by
                     .filter(|_| matches!(member.operation, Operation::Close { .. })),
@@ -338,12 +420,13 @@ impl Shared {
             before = Some(member);
         }
         transport.send(&items)?;
-        for member in members {
+        for (member, item) in members.iter().zip(&items) {
             match (&member.operation, member.op, member.opened_by) {
                 (Operation::Create(create), Op::Step(step), _) => {
-                    if let Some(lease) = create.lease {
-                        state.opens.lease_asked(step, lease.key);
-                    }
+                    self.opening(state, step, create, &item.body);
+                }
+                (Operation::Reconnect(reconnect), Op::Step(step), _) => {
+                    self.opening(state, step, &reconnect.create, &item.body);
                 }
                 (Operation::Close { .. }, _, Some(step)) => state.opens.closing(step),
                 (Operation::Acknowledge(acknowledge), _, Some(step)) => {
@@ -379,6 +462,18 @@ impl Shared {
                 }
                 Err(reason) => state.fail(lane, &ops, &Outcome::Broken(reason)),
             }
+        }
+    }
+
+    /// A CREATE has been sent for a step.
+    fn opening(&self, state: &mut State, step: StepId, create: &Create<'_>, request: &Request) {
+        if let Some(lease) = create.lease {
+            state.opens.lease_asked(step, lease.key);
+        }
+        if let Request::Create(request) = request
+            && self.registry.wants(step)
+        {
+            self.registry.sent(step, durable::create_guid(request));
         }
     }
 
@@ -450,10 +545,18 @@ impl Shared {
                 if let Some(recorder) = &transport.recorder {
                     recorder.ended(tell && !violation, &why);
                 }
+                let owner = transport.session(0).filter(|session| session.logged_in);
+                state.lost_session = owner.map_or(0, |session| session.id);
                 let guilty = culprit.and_then(|id| transport.pending.remove(id));
-                if let Some(Waiter::Op { lane, op }) = guilty.map(|pending| pending.waiter) {
+                let culprit = guilty.map(|pending| pending.waiter);
+                if let Some(Waiter::Op { lane, op }) = culprit {
                     state.lanes[usize::from(lane)].done(op, Outcome::Violation(why.clone()));
                 }
+                let logging_in = match culprit {
+                    Some(Waiter::Setup { lane }) => Some(lane),
+                    _ => None,
+                };
+                state.abandon_setups(&why, logging_in);
                 for (lane, op) in transport.take_operations() {
                     let outcome = match violation && guilty.is_none() {
                         true => Outcome::Violation(why.clone()),
@@ -486,7 +589,7 @@ impl Member<'_> {
     /// (MS-SMB2 3.2.4.1.4).
     fn is_related_to(&self, before: &Member<'_>) -> bool {
         let subject = match (&before.operation, before.op) {
-            (Operation::Create(_), Op::Step(step)) => Some(step),
+            (Operation::Create(_) | Operation::Reconnect(_), Op::Step(step)) => Some(step),
             _ => before.opened_by,
         };
         self.opened_by.is_some() && self.opened_by == subject
@@ -508,7 +611,7 @@ impl State {
             .is_some_and(|transport| !transport.pending.is_empty())
     }
 
-    fn fail(&self, lane: u16, ops: &[Op], outcome: &Outcome) {
+    pub(super) fn fail(&self, lane: u16, ops: &[Op], outcome: &Outcome) {
         let events = &self.lanes[usize::from(lane)];
         ops.iter().for_each(|op| events.done(*op, outcome.clone()));
     }
@@ -533,6 +636,30 @@ impl State {
     }
 }
 
-fn answered(status: u32) -> Outcome {
+/// On which tree a step works: the one that it names, or that of its handle if the handle is of its own session.
+fn tree_of(
+    member: &Member<'_>,
+    slot: u16,
+    transport: &Transport,
+    opens: &Opens,
+) -> Result<Option<Tree>, SendError> {
+    if let Some(name) = member.header.tree {
+        let named = transport
+            .session(slot)
+            .and_then(|session| session.named(name));
+        return match named {
+            Some(tree) => Ok(Some(tree)),
+            None => Err(SendError::Impossible(format!(
+                "tree `{name}` is not connected"
+            ))),
+        };
+    }
+    let home = member.opened_by.and_then(|step| opens.home(step));
+    Ok(home
+        .filter(|home| home.session == slot)
+        .and_then(|home| home.tree))
+}
+
+pub(super) fn answered(status: u32) -> Outcome {
     Outcome::Answered(answer::status(status))
 }

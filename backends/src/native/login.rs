@@ -7,19 +7,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_engine::{Identity, Outcome};
+use replay_engine::{ClientContext, Identity, Outcome};
 use replay_ir::Answer;
+use smb_vocabulary::ClientSettings;
 use smb_vocabulary::answer::{self, Stage};
-use smb_vocabulary::{ClientSettings, Encryption};
 use smb_wire::crypto::PreauthHash;
-use smb_wire::messages::{NegotiateResponse, SessionSetupRequest, TreeConnectResponse};
-use smb_wire::{
-    Dialect, Header, Request, Response, SecurityMode, SessionFlags, ntstatus, split_compound,
-};
+use smb_wire::messages::{NegotiateResponse, TreeConnectResponse};
+use smb_wire::{Header, Request, Response, SecurityMode, SessionFlags, ntstatus, split_compound};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::auth::Login;
+use super::authentication::{Authentication, Basis, Progress};
 use super::connection::Shared;
 use super::frame::Inbox;
 use super::negotiate::{self, Offer};
@@ -27,14 +25,12 @@ use super::pump::Reader;
 use super::receive::Accepted;
 use super::record::Recorder;
 use super::request;
-use super::secure::{Algorithms, Security};
-use super::transport::{Item, Negotiated, SendError, Transport, Tree};
+use super::secure::Algorithms;
+use super::sessions::Tree;
+use super::transport::{Item, Negotiated, SendError, Transport};
 
 /// The longest that an attempt may take. The engine's own bound is shorter; this one is for those who have none.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// The most SESSION_SETUP requests of one login; NTLM takes two.
-const MAX_ROUNDS: usize = 8;
 
 /// A connection that is set up.
 pub(super) struct Connected {
@@ -47,18 +43,18 @@ pub(super) struct Connected {
 }
 
 /// Connects, and tells `shared` how that ended.
-pub(super) async fn run(shared: Arc<Shared>, generation: u32) {
-    let result = timeout(LIMIT, connect(&shared)).await;
+pub(super) async fn run(shared: Arc<Shared>, generation: u32, previous_session_id: u64) {
+    let result = timeout(LIMIT, connect(&shared, previous_session_id)).await;
     let late = || Outcome::Lost(format!("not connected after {} s", LIMIT.as_secs()));
     shared.connected(generation, result.unwrap_or_else(|_| Err(late())));
 }
 
-async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
+async fn connect(shared: &Shared, previous_session_id: u64) -> Result<Connected, Outcome> {
     let context = &shared.context;
     let client = context.trace.client(context.client);
     let settings =
         ClientSettings::decode(client).map_err(|error| Outcome::Broken(error.to_string()))?;
-    let identity = identity(shared, &settings)?;
+    let identity = identity(context, &settings)?;
     let address = context.target.address;
     let lost = |error: io::Error| Outcome::Lost(format!("connecting to {address}: {error}"));
     let stream = TcpStream::connect(address).await.map_err(lost)?;
@@ -78,7 +74,13 @@ async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
     };
     let offer = Offer::new(&settings, shared.client_guid, &context.target.host);
     let logged_in = attempt
-        .log_in(shared, &settings, &offer, identity.as_ref())
+        .log_in(
+            shared,
+            &settings,
+            &offer,
+            identity.as_ref(),
+            previous_session_id,
+        )
         .await;
     if let (Err(outcome), Some(recorder)) = (&logged_in, &attempt.transport.recorder) {
         let (by_server, reason) = match outcome {
@@ -105,7 +107,10 @@ async fn connect(shared: &Shared) -> Result<Connected, Outcome> {
 }
 
 /// As whom; `None` for an anonymous client.
-fn identity(shared: &Shared, settings: &ClientSettings<'_>) -> Result<Option<Identity>, Outcome> {
+pub(super) fn identity(
+    context: &ClientContext,
+    settings: &ClientSettings<'_>,
+) -> Result<Option<Identity>, Outcome> {
     if settings.anonymous {
         return Ok(None);
     }
@@ -113,9 +118,12 @@ fn identity(shared: &Shared, settings: &ClientSettings<'_>) -> Result<Option<Ide
         let user = settings.user.unwrap_or_default();
         Outcome::Broken(format!("there is no account for identity `{user}`"))
     };
-    let mut identity = shared.context.identity.clone().ok_or_else(missing)?;
+    let mut identity = context.identity.clone().ok_or_else(missing)?;
     if let Some(domain) = settings.domain {
         domain.clone_into(&mut identity.domain);
+    }
+    if settings.wrong_password {
+        identity.password = "not the password".to_owned().into();
     }
     Ok(Some(identity))
 }
@@ -144,6 +152,7 @@ impl Attempt {
         settings: &ClientSettings<'_>,
         offer: &Offer,
         identity: Option<&Identity>,
+        previous_session_id: u64,
     ) -> Result<Answer, Outcome> {
         let mut known = answer::Connected {
             stage: Stage::Negotiate,
@@ -152,27 +161,39 @@ impl Attempt {
             session: None,
             tree: None,
         };
-        let reply = self
-            .exchange(Request::Negotiate(offer.request.clone()), true)
-            .await?;
+        let request = Request::Negotiate(offer.request.clone());
+        let mut preauth = std::mem::take(&mut self.preauth);
+        self.send_hashed(request, Some(&mut preauth)).await?;
+        self.preauth = preauth;
+        let reply = self.receive().await?;
         let Response::Negotiate(negotiated) = reply.response else {
             return refused(&known, reply.header.status);
         };
         self.transport.validation = offer.validate_info().into();
         let algorithms = self.negotiated(offer, &negotiated)?;
         self.preauth.update(&reply.bytes);
+        let basis = Basis {
+            algorithms,
+            preauth: self.preauth.clone(),
+            security_mode: offer.request.security_mode,
+            capabilities: offer.request.capabilities,
+            signing_required: negotiated
+                .security_mode
+                .contains(SecurityMode::SIGNING_REQUIRED),
+        };
+        let authentication =
+            Authentication::new(identity, settings, &basis, Some(previous_session_id))?;
+        self.transport.basis = Some(Box::new(basis));
 
         known.negotiate = Some(&negotiated);
         known.stage = Stage::SessionSetup;
-        let flags = match self
-            .session_setup(settings, offer, identity, algorithms)
-            .await?
-        {
+        let flags = match self.session_setup(authentication).await? {
             Ok(flags) => flags,
             Err(status) => return refused(&known, status),
         };
         known.session = Some(flags);
-        self.protect(settings, &negotiated, flags)?;
+        let session = &self.transport.sessions[0];
+        shared.registry.logged_in(shared.context.client, session.id);
 
         known.stage = Stage::TreeConnect;
         let target = &shared.context.target;
@@ -182,7 +203,8 @@ impl Attempt {
             Err(status) => return refused(&known, status),
         };
         known.tree = Some(&tree);
-        if self.transport.security.can_sign() && offer.must_validate(negotiated.dialect_revision) {
+        let can_sign = self.transport.sessions[0].security.can_sign();
+        if can_sign && offer.must_validate(negotiated.dialect_revision) {
             self.validate(offer, &negotiated).await?;
         }
         Ok(answer::connect(&known))
@@ -210,81 +232,30 @@ impl Attempt {
     /// Logs in; the inner error is the status with which the server refuses.
     async fn session_setup(
         &mut self,
-        settings: &ClientSettings<'_>,
-        offer: &Offer,
-        identity: Option<&Identity>,
-        algorithms: Algorithms,
+        mut authentication: Authentication,
     ) -> Result<Result<SessionFlags, u32>, Outcome> {
-        let failed = |error| Outcome::Broken(format!("logging in{}: {error}", named(settings)));
-        let unfit = |error| Outcome::Violation(format!("logging in{}: {error}", named(settings)));
-        let mut login = Login::new(identity).map_err(failed)?;
-        let mut token = login.next(&[]).map_err(failed)?;
-        for _ in 0..MAX_ROUNDS {
-            let request = SessionSetupRequest {
-                security_mode: offer.request.security_mode,
-                capabilities: offer.request.capabilities & smb_wire::Capabilities::DFS,
-                buffer: std::mem::take(&mut token),
-                ..Default::default()
-            };
-            self.send(Request::SessionSetup(request), true).await?;
+        loop {
+            let request = Request::SessionSetup(authentication.request());
+            self.send_hashed(request, Some(authentication.preauth()))
+                .await?;
             // The keys are those of the last request that goes out, and verify the answer to it.
-            if let Some(key) = login.session_key() {
-                let security = Security::new(algorithms, &key, &self.preauth);
-                let unfit = |error: smb_wire::Error| Outcome::Violation(error.to_string());
-                self.transport.security = security.map_err(unfit)?;
+            let unfit = |error: smb_wire::Error| Outcome::Violation(error.to_string());
+            if let Some(security) = authentication.security().map_err(unfit)? {
+                self.transport.sessions[0].security = security;
             }
             let reply = self.receive().await?;
-            self.transport.session.id = reply.header.session_id;
+            self.transport.sessions[0].id = reply.header.session_id;
             let Response::SessionSetup(response) = reply.response else {
                 return Ok(Err(reply.header.status));
             };
-            token = login.next(&response.buffer).map_err(unfit)?;
-            if reply.header.status == ntstatus::SUCCESS {
-                let flags = response.session_flags;
-                let nobody = flags.intersects(SessionFlags::IS_GUEST | SessionFlags::IS_NULL);
-                if algorithms.dialect == Dialect::SMB_3_1_1 && !nobody && !reply.header.is_signed()
-                {
-                    let reason = "the last SESSION_SETUP answer is not signed";
-                    return Err(Outcome::Violation(reason.to_owned()));
-                }
+            let progress = authentication.answered(&reply.header, &response, &reply.bytes);
+            if let Progress::Done(flags) = progress.map_err(Outcome::Violation)? {
+                let protection = authentication.protection(flags);
+                let applied = protection.and_then(|it| it.apply(&mut self.transport.sessions[0]));
+                applied.map_err(Outcome::Violation)?;
                 return Ok(Ok(flags));
             }
-            self.preauth.update(&reply.bytes);
         }
-        Err(Outcome::Violation(format!(
-            "the login goes on after {MAX_ROUNDS} rounds"
-        )))
-    }
-
-    /// Settles what is signed and what is encrypted (MS-SMB2 3.2.5.3.3).
-    fn protect(
-        &mut self,
-        settings: &ClientSettings<'_>,
-        negotiated: &NegotiateResponse,
-        flags: SessionFlags,
-    ) -> Result<(), Outcome> {
-        let transport = &mut self.transport;
-        let nobody = flags.intersects(SessionFlags::IS_GUEST | SessionFlags::IS_NULL);
-        if nobody {
-            transport.security = Security::default();
-        }
-        if nobody && settings.signing_required && !settings.anonymous {
-            let reason =
-                "the server let the client in as a guest, who cannot sign as the client requires";
-            return Err(Outcome::Violation(reason.to_owned()));
-        }
-        let wanted = settings.encryption == Encryption::Required;
-        if wanted && !transport.security.can_encrypt() {
-            let reason =
-                "the client requires encryption, and nothing to encrypt with was negotiated";
-            return Err(Outcome::Violation(reason.to_owned()));
-        }
-        let required = negotiated
-            .security_mode
-            .contains(SecurityMode::SIGNING_REQUIRED);
-        transport.session.sign = !nobody && (required || settings.signing_required);
-        transport.session.encrypt = wanted || flags.contains(SessionFlags::ENCRYPT_DATA);
-        Ok(())
     }
 
     /// Connects the share; the inner error is the status with which the server refuses.
@@ -294,11 +265,12 @@ impl Attempt {
         share: &str,
     ) -> Result<Result<TreeConnectResponse, u32>, Outcome> {
         let request = Request::TreeConnect(request::tree_connect(host, share));
-        let reply = self.exchange(request, false).await?;
+        let reply = self.exchange(request).await?;
         let Response::TreeConnect(tree) = reply.response else {
             return Ok(Err(reply.header.status));
         };
-        self.transport.tree = Tree::new(reply.header.tree_id().unwrap_or_default(), &tree);
+        let id = reply.header.tree_id().unwrap_or_default();
+        self.transport.sessions[0].connected(None, Tree::new(id, &tree));
         Ok(Ok(tree))
     }
 
@@ -308,7 +280,7 @@ impl Attempt {
         offer: &Offer,
         negotiated: &NegotiateResponse,
     ) -> Result<(), Outcome> {
-        let reply = self.exchange(offer.validation(), false).await?;
+        let reply = self.exchange(offer.validation()).await?;
         match reply.response {
             Response::Ioctl(response) => {
                 negotiate::check_validation(&response, negotiated).map_err(Outcome::Violation)
@@ -318,12 +290,16 @@ impl Attempt {
         }
     }
 
-    async fn exchange(&mut self, request: Request, hashed: bool) -> Result<Reply, Outcome> {
-        self.send(request, hashed).await?;
+    async fn exchange(&mut self, request: Request) -> Result<Reply, Outcome> {
+        self.send_hashed(request, None).await?;
         self.receive().await
     }
 
-    async fn send(&mut self, request: Request, hashed: bool) -> Result<(), Outcome> {
+    async fn send_hashed(
+        &mut self,
+        request: Request,
+        preauth: Option<&mut PreauthHash>,
+    ) -> Result<(), Outcome> {
         let broken = |error: SendError| match error {
             SendError::Io(_) => Outcome::Lost(error.to_string()),
             error => Outcome::Violation(error.to_string()),
@@ -332,7 +308,6 @@ impl Attempt {
             sign: matches!(request, Request::Ioctl(_)),
             ..Item::own(request)
         };
-        let preauth = hashed.then_some(&mut self.preauth);
         self.transport
             .send_hashed(&[item], preauth)
             .map_err(broken)?;
@@ -395,12 +370,4 @@ fn refused(known: &answer::Connected<'_>, status: u32) -> Result<Answer, Outcome
         status,
         ..*known
     })))
-}
-
-/// ` as alice`: the identity's name, never more of it.
-fn named(settings: &ClientSettings<'_>) -> String {
-    settings
-        .user
-        .map(|user| format!(" as {user}"))
-        .unwrap_or_default()
 }

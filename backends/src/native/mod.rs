@@ -8,19 +8,23 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | `login`, `negotiate`, `auth` | set a connection up |
+//! | `login`, `negotiate`, `authentication`, `auth` | set a connection up |
+//! | `sessions` | sessions beside the first, and what an established connection logs in |
 //! | `connection`, `receive`, `breaks`, `close` | clients, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `security`, `ioctl` | an operation as a message |
+//! | `request`, `security`, `ioctl`, `durable` | an operation as a message |
+//! | `registry` | what the clients of a run know of each other |
 
 mod auth;
+mod authentication;
 mod breaks;
 mod close;
 mod compose;
 mod connection;
 mod credits;
+mod durable;
 mod frame;
 mod ioctl;
 mod login;
@@ -31,9 +35,11 @@ mod pending;
 mod pump;
 mod receive;
 mod record;
+mod registry;
 mod request;
 mod secure;
 mod security;
+mod sessions;
 mod transport;
 
 use std::sync::Arc;
@@ -146,15 +152,15 @@ impl Connection for Client {
 
     fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported> {
         let name = context.trace.client(context.client).name().to_owned();
-        match self.shared.add_lane(context.events) {
-            Some(lane) => Ok(Box::new(Client {
+        match self.shared.add_lane(context) {
+            Ok(lane) => Ok(Box::new(Client {
                 shared: self.shared.clone(),
                 lane,
                 name,
             })),
-            None => Err(Unsupported {
+            Err(reason) => Err(Unsupported {
                 step: None,
-                what: format!("client {name}: more than 65536 clients on one connection"),
+                what: format!("client {name}: {reason}"),
             }),
         }
     }

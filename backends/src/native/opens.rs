@@ -11,6 +11,7 @@ use smb_wire::{FileId, Guid, LeaseState, OplockLevel};
 use tokio::task::AbortHandle;
 
 use super::oplock_state::{Effect, Event, OplockState, Phase};
+use super::sessions::Home;
 
 /// An open handle.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,8 @@ struct Open {
     /// The lease that was asked for with it.
     lease: Option<Guid>,
     end: OpenEnd,
+    /// Where it is.
+    home: Home,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,8 @@ enum OpenEnd {
     Closing,
     /// The client has closed it by its break policy; the trace may still name it.
     ByPolicy,
+    /// Its tree, session or connection is gone. The trace may still name it: that is for the server to refuse.
+    Gone,
 }
 
 /// What breaks are about: the oplock of one open, or the lease of one key.
@@ -101,7 +106,7 @@ impl Opens {
     }
 
     /// A CREATE has been answered: with an open, or not.
-    pub(super) fn created(&mut self, step: StepId, response: Option<&CreateResponse>) {
+    pub(super) fn created(&mut self, step: StepId, response: Option<&CreateResponse>, home: Home) {
         let lease = self.asked.remove(&step);
         let Some(response) = response else { return };
         let (file_id, end) = (response.file_id, OpenEnd::No);
@@ -111,6 +116,7 @@ impl Opens {
                 file_id,
                 lease,
                 end,
+                home,
             },
         );
         let granted = match (response.oplock_level, lease) {
@@ -168,10 +174,56 @@ impl Opens {
         }
     }
 
+    /// Where a handle is.
+    pub(super) fn home(&self, step: StepId) -> Option<Home> {
+        self.by_step.get(&step).map(|open| open.home)
+    }
+
+    /// A tree is gone, and what was open on it.
+    pub(super) fn end_of_tree(&mut self, tree: Home) {
+        self.gone(|open| open.home == tree);
+    }
+
+    /// A session is gone, and what was open in it: what still uses that goes to the session's next tree.
+    pub(super) fn end_of_session(&mut self, session: u16) {
+        self.gone(|open| {
+            let there = open.home.session == session;
+            if there {
+                open.home.tree = None;
+            }
+            there
+        });
+    }
+
     /// Nothing is open any more.
     pub(super) fn clear(&mut self) {
-        self.caching.values_mut().for_each(Caching::disarm);
-        *self = Self::default();
+        self.gone(|open| {
+            open.home.tree = None;
+            true
+        });
+        self.asked.clear();
+    }
+
+    fn gone(&mut self, mut is_gone: impl FnMut(&mut Open) -> bool) {
+        for open in self.by_step.values_mut() {
+            if is_gone(open) {
+                open.end = OpenEnd::Gone;
+            }
+        }
+        let opens = &self.by_step;
+        let there = |open: &Open| open.end != OpenEnd::Gone;
+        self.caching.retain(|key, caching| {
+            let stays = match key {
+                Key::Oplock(step) => opens.get(step).is_some_and(there),
+                Key::Lease(lease) => opens
+                    .values()
+                    .any(|open| open.lease == Some(*lease) && there(open)),
+            };
+            if !stays {
+                caching.disarm();
+            }
+            stays
+        });
     }
 
     /// The FileId of the handle that a step opened, also of one that the break policy has closed.
@@ -184,7 +236,7 @@ impl Opens {
         let found = self
             .by_step
             .iter()
-            .find(|(_, open)| open.file_id == file_id);
+            .find(|(_, open)| open.file_id == file_id && open.end != OpenEnd::Gone);
         found.map(|(step, _)| *step)
     }
 
@@ -193,7 +245,7 @@ impl Opens {
         let opens = self
             .by_step
             .iter()
-            .filter(|(_, open)| open.lease == Some(lease));
+            .filter(|(_, open)| open.lease == Some(lease) && open.end != OpenEnd::Gone);
         opens
             .min_by_key(|(step, open)| (open.end != OpenEnd::No, **step))
             .map(|(step, _)| *step)
@@ -235,10 +287,10 @@ impl Opens {
                 .is_some_and(Caching::holds)
     }
 
-    /// The FileIds of all handles that nobody has closed.
-    pub(super) fn file_ids(&self) -> impl Iterator<Item = FileId> {
+    /// All handles that nobody has closed, each with its place.
+    pub(super) fn open_handles(&self) -> impl Iterator<Item = (FileId, Home)> {
         let open = self.by_step.values().filter(|open| open.end == OpenEnd::No);
-        open.map(|open| open.file_id)
+        open.map(|open| (open.file_id, open.home))
     }
 }
 
@@ -305,7 +357,7 @@ mod tests {
             create_contexts: vec![ResponseContext::Lease(lease)],
             ..Default::default()
         };
-        opens.created(StepId(step), Some(&response));
+        opens.created(StepId(step), Some(&response), Home::default());
     }
 
     #[test]
@@ -357,7 +409,7 @@ mod tests {
         opens.closed_by_policy(StepId(4));
         opens.closed(StepId(4));
         assert_eq!(opens.file_id(StepId(4)), Some(id(4)));
-        assert_eq!(opens.file_ids().count(), 0);
+        assert_eq!(opens.open_handles().count(), 0);
         assert_eq!(opens.handles_of(Key::Oplock(StepId(4))).count(), 0);
         opens.closing(StepId(4));
         opens.closed(StepId(4));
@@ -368,7 +420,7 @@ mod tests {
     fn a_create_that_fails_leaves_nothing() {
         let mut opens = Opens::default();
         opens.lease_asked(StepId(1), KEY);
-        opens.created(StepId(1), None);
+        opens.created(StepId(1), None, Home::default());
         assert!(opens.asked.is_empty() && opens.by_step.is_empty());
         assert_eq!(opens.key_of(StepId(1)), Key::Oplock(StepId(1)));
     }

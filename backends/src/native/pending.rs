@@ -1,5 +1,6 @@
 //! The requests of a connection that have no final answer yet, by message id.
 
+use super::sessions::Tree;
 use replay_engine::Op;
 use replay_ir::StepId;
 use smb_wire::{Command, CtlCode, FileInfoClass, FsInfoClass, InfoType, Request};
@@ -13,6 +14,11 @@ pub(super) enum Waiter {
         lane: u16,
         /// What it submitted.
         op: Op,
+    },
+    /// A login on the established connection.
+    Setup {
+        /// The client that logs in.
+        lane: u16,
     },
     /// The connection itself, which answers a break as the trace's `on-break` has it.
     Break {
@@ -90,6 +96,10 @@ pub(super) struct Pending {
     pub(super) async_id: Option<u64>,
     /// What was asked.
     pub(super) command: Command,
+    /// In which session, as an index into the connection's.
+    pub(super) session: u16,
+    /// On which tree; `None` is the session's own.
+    pub(super) tree: Option<Tree>,
     /// How the answer is to be read.
     pub(super) content: Content,
     /// Who asked.

@@ -11,12 +11,14 @@ use replay_engine::{Op, Outcome, Reaction};
 use replay_ir::{Answer, StepId};
 use smb_vocabulary::{Principals, answer};
 use smb_wire::fscc::ResumeKey;
+use smb_wire::messages::TransformHeader;
 use smb_wire::{Command, CtlCode, FrameKind, Header, Response, ntstatus, split_compound};
 
 use super::breaks;
 use super::connection::{End, Shared, State};
 use super::pending::{Content, Pending, Settles, Waiter};
-use super::transport::{Transport, Tree};
+use super::sessions::Tree;
+use super::transport::Transport;
 
 /// STATUS_USER_SESSION_DELETED.
 const USER_SESSION_DELETED: u32 = 0xC000_0203;
@@ -117,6 +119,9 @@ impl State {
                 }
             }
             Accepted::Final(pending, response) => {
+                if let Some(setup) = self.setup_of(&pending) {
+                    return self.go_on(setup, header, &response, message, at);
+                }
                 self.effects(&pending, header, &response);
                 let answer = answer(header, pending.content, response, &self.principals);
                 if let Err(reason) = &answer {
@@ -145,24 +150,35 @@ impl State {
         };
         match (response, step) {
             (Response::Create(create), Some(step)) if succeeded => {
-                self.opens.created(step, Some(create));
-            }
-            (_, Some(step)) if pending.command == Command::CREATE => {
-                self.opens.created(step, None);
+                self.opens.created(step, Some(create), pending.home());
+                if self.registry.wants(step) {
+                    self.registry.opened(step, create.file_id);
+                }
             }
             (Response::Ioctl(ioctl), Some(step)) if succeeded && pending.content == RESUME_KEY => {
                 if let Ok(key) = ResumeKey::decode(&ioctl.output) {
                     self.resume_keys.insert(step, key);
                 }
             }
-            (Response::TreeConnect(tree), _) if succeeded => {
+            (_, Some(step)) if pending.command == Command::CREATE => {
+                self.opens.created(step, None, pending.home());
+            }
+            (Response::TreeConnect(tree), step) if succeeded => {
                 let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
-                if let Some(transport) = self.transport() {
-                    transport.tree = tree;
+                let name = step.and_then(|step| self.trace.step(step).arg("as"));
+                let name = name.and_then(|name| name.as_str().map(str::to_owned));
+                if let Some(session) = self.session(pending.session) {
+                    session.connected(name, tree);
                 }
             }
-            (Response::TreeDisconnect(_) | Response::Logoff(_), _) if succeeded => {
-                self.opens.clear();
+            (Response::TreeDisconnect(_), _) if succeeded => {
+                self.opens.end_of_tree(pending.home());
+            }
+            (Response::Logoff(_), _) if succeeded => {
+                self.opens.end_of_session(pending.session);
+                if let Some(session) = self.session(pending.session) {
+                    session.logged_in = false;
+                }
             }
             _ => {}
         }
@@ -209,7 +225,13 @@ impl Transport {
         match FrameKind::of(frame) {
             Some(FrameKind::Plain) => Ok((frame.into(), false)),
             Some(FrameKind::Encrypted) => {
-                let plain = self.security.decrypt(self.session.id, frame)?;
+                let header = TransformHeader::decode(frame).map_err(|error| error.to_string())?;
+                let id = header.session_id;
+                let session = self.sessions.iter_mut().find(|session| session.id == id);
+                let session = session.ok_or_else(|| {
+                    format!("an encrypted frame of session {id:#x}, which is not on the connection")
+                })?;
+                let plain = session.security.decrypt(id, frame)?;
                 Ok((plain.into(), true))
             }
             Some(FrameKind::Compressed) => {
@@ -272,13 +294,16 @@ impl Transport {
             header.status,
             USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
         );
-        let unknown = self.session.id == 0;
+        let Some(session) = self.session(pending.session) else {
+            return Err("an answer of no session".to_owned());
+        };
+        let unknown = session.id == 0;
         if !unknown
-            && header.session_id != self.session.id
+            && header.session_id != session.id
             && !(session_gone && header.session_id == 0)
             && !(pending.inherit && header.session_id == u64::MAX)
         {
-            let (got, ours) = (header.session_id, self.session.id);
+            let (got, ours) = (header.session_id, session.id);
             return Err(format!(
                 "an answer of session {got:#x} instead of {ours:#x}"
             ));
@@ -291,7 +316,7 @@ impl Transport {
             _ => {}
         }
         match header.is_signed() {
-            true => self.security.verify(message),
+            true => session.security.verify(message),
             false if pending.signed && !session_gone => {
                 Err("the answer to a signed request is not signed".to_owned())
             }

@@ -22,7 +22,8 @@ use smb_wire::{
     UnicodeString, WriteFlags,
 };
 
-use super::{ioctl, random, security};
+use super::registry::Registry;
+use super::{durable, ioctl, random, security};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -34,6 +35,8 @@ pub(super) struct Scope<'a> {
     pub(super) dialect: Dialect,
     /// Whom the names in security descriptors stand for.
     pub(super) principals: &'a Principals,
+    /// What could be reconnected.
+    pub(super) registry: &'a Registry,
     /// What control codes depend on.
     pub(super) known: ioctl::Known<'a>,
 }
@@ -42,8 +45,9 @@ pub(super) struct Scope<'a> {
 pub(super) fn is_request(operation: &Operation<'_>) -> bool {
     !matches!(
         operation,
-        Operation::Connect
+        Operation::Connect { .. }
             | Operation::Disconnect
+            | Operation::Reauthenticate
             | Operation::Cancel { .. }
             | Operation::OnBreak(_)
             | Operation::Engine(_)
@@ -93,11 +97,14 @@ pub(super) fn body(
     scope: &Scope<'_>,
 ) -> Result<Request, String> {
     Ok(match operation {
-        Operation::TreeConnect { share } => Request::TreeConnect(tree_connect(scope.host, share)),
+        Operation::TreeConnect { share, .. } => {
+            Request::TreeConnect(tree_connect(scope.host, share))
+        }
         Operation::TreeDisconnect => Request::TreeDisconnect(TreeDisconnectRequest),
         Operation::Logoff => Request::Logoff(LogoffRequest),
         Operation::Echo => Request::Echo(EchoRequest),
         Operation::Create(create) => Request::Create(self::create(create, scope)?),
+        Operation::Reconnect(reconnect) => Request::Create(durable::reconnect(reconnect, scope)?),
         Operation::Close { postquery, .. } => {
             let flags = if *postquery {
                 CloseFlags::POSTQUERY_ATTRIB
@@ -128,8 +135,9 @@ pub(super) fn body(
         Operation::SetSecurity(set) => {
             Request::SetInfo(security::set(set, file_id, scope.principals)?)
         }
-        Operation::Connect
+        Operation::Connect { .. }
         | Operation::Disconnect
+        | Operation::Reauthenticate
         | Operation::Cancel { .. }
         | Operation::OnBreak(_)
         | Operation::Acknowledge(_)
@@ -145,7 +153,8 @@ pub(super) fn tree_connect(host: &str, share: &str) -> TreeConnectRequest {
     }
 }
 
-fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {
+/// CREATE, without what reconnects.
+pub(super) fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {
     let name = match create.raw_path {
         true => create.path.to_owned(),
         false => paths::to_wire(scope.root, create.path).map_err(|error| error.to_string())?,
@@ -167,7 +176,9 @@ fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, Strin
 fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<RequestContext>, String> {
     let contexts = [
         security::create_context(create, scope.principals)?,
-        create.durable.map(durable),
+        create
+            .durable
+            .map(|wanted| durable_request(wanted, create.create_guid)),
         create
             .query_maximal_access
             .then_some(RequestContext::QueryMaximalAccess(None)),
@@ -181,7 +192,7 @@ fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<Request
     Ok(contexts.into_iter().flatten().collect())
 }
 
-fn durable(durable: Durable) -> RequestContext {
+fn durable_request(durable: Durable, create_guid: Option<Guid>) -> RequestContext {
     match durable {
         Durable::V1 => RequestContext::DurableHandleRequest,
         Durable::V2 {
@@ -194,7 +205,7 @@ fn durable(durable: Durable) -> RequestContext {
             } else {
                 DurableFlags::empty()
             },
-            create_guid: Guid(random()),
+            create_guid: create_guid.unwrap_or_else(|| Guid(random())),
         }),
     }
 }

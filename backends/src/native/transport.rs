@@ -1,4 +1,4 @@
-//! One established connection with its session and tree: what is sent on it, and what is in flight.
+//! One established connection with its sessions: what is sent on it, and what is in flight.
 //!
 //! Requests are written to the socket at once, by whoever submits them; what the socket does not take is left for the
 //! [`pump`](super::pump). Who reads what is received is [`connection`](super::connection)'s part.
@@ -14,8 +14,8 @@ use replay_engine::Op;
 use replay_ir::StepId;
 use smb_wire::crypto::PreauthHash;
 use smb_wire::framing::PREFIX;
-use smb_wire::messages::{CancelRequest, TreeConnectResponse};
-use smb_wire::{Command, Dialect, Flags, Header, HeaderForm, Request, ShareFlags};
+use smb_wire::messages::CancelRequest;
+use smb_wire::{Command, Dialect, Flags, Header, HeaderForm, Request};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::AbortHandle;
@@ -24,7 +24,10 @@ use super::compose::Composer;
 use super::credits::Credits;
 use super::pending::{Content, Pending, PendingTable, Waiter};
 use super::record::Recorder;
-use super::secure::Security;
+use super::sessions::{Basis, Session, Tree};
+
+/// An index that nobody hands out.
+const NO_SESSION: &str = "there is no such session on the connection";
 
 /// A buffer for composing frames that grew beyond this is not kept.
 const KEEP: usize = 128 << 10;
@@ -59,48 +62,16 @@ impl Default for Negotiated {
     }
 }
 
-/// The session.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Session {
-    /// SessionId.
-    pub(super) id: u64,
-    /// Session.SigningRequired: every request is signed.
-    pub(super) sign: bool,
-    /// Session.EncryptData: every request is encrypted.
-    pub(super) encrypt: bool,
-}
-
-/// The tree.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tree {
-    /// TreeId.
-    pub(super) id: u32,
-    /// TreeConnect.EncryptData: every request on it is encrypted.
-    pub(super) encrypt: bool,
-}
-
-impl Tree {
-    /// The tree that a TREE_CONNECT has given.
-    pub(super) fn new(id: u32, response: &TreeConnectResponse) -> Self {
-        Self {
-            id,
-            encrypt: response.share_flags.contains(ShareFlags::ENCRYPT_DATA),
-        }
-    }
-}
-
 /// An established connection.
 pub(super) struct Transport {
     /// What NEGOTIATE settled.
     pub(super) negotiated: Negotiated,
-    /// The session.
-    pub(super) session: Session,
-    /// The tree that requests go to.
-    pub(super) tree: Tree,
+    /// What later logins on it start from.
+    pub(super) basis: Option<Box<Basis>>,
+    /// The sessions on it; the first is its owner's.
+    pub(super) sessions: Vec<Session>,
     /// VALIDATE_NEGOTIATE_INFO of what the client said in its NEGOTIATE (MS-SMB2 2.2.31.4).
     pub(super) validation: Arc<[u8]>,
-    /// The session's keys.
-    pub(super) security: Security,
     /// Ids and credits.
     pub(super) credits: Credits,
     /// What is in flight.
@@ -140,6 +111,14 @@ pub(super) struct Item {
     pub(super) waiter: Waiter,
     /// Signed even in a session that does not require it.
     pub(super) sign: bool,
+    /// The session, as an index into the connection's.
+    pub(super) session: u16,
+    /// The tree; `None` is the one that the session works on by default.
+    pub(super) tree: Option<Tree>,
+    /// SMB2_FLAGS_REPLAY_OPERATION.
+    pub(super) replay: bool,
+    /// ChannelSequence.
+    pub(super) channel_sequence: u16,
     /// The step whose handle ends with the answer.
     pub(super) closes: Option<StepId>,
     /// Its body.
@@ -155,6 +134,10 @@ impl Item {
             inherit: false,
             waiter: Waiter::Nobody,
             sign: false,
+            session: 0,
+            tree: None,
+            replay: false,
+            channel_sequence: 0,
             closes: None,
             body,
         }
@@ -191,10 +174,9 @@ impl Transport {
     pub(super) fn new(writer: OwnedWriteHalf) -> Self {
         Self {
             negotiated: Negotiated::default(),
-            session: Session::default(),
-            tree: Tree::default(),
+            basis: None,
+            sessions: vec![Session::default()],
             validation: Arc::default(),
-            security: Security::default(),
             credits: Credits::new(),
             pending: PendingTable::default(),
             queue: VecDeque::new(),
@@ -264,6 +246,8 @@ impl Transport {
                 message_id,
                 async_id: None,
                 command: item.body.command(),
+                session: item.session,
+                tree: self.tree(item),
                 content: Content::of(&item.body),
                 waiter: item.waiter,
                 closes: item.closes,
@@ -274,13 +258,18 @@ impl Transport {
         }
         let recorder = self.recorder.as_ref();
         let steps = || items.iter().map(|item| item.waiter.step());
+        // The members of a compound come from one client, so from one session.
+        let slot = items.first().map_or(0, |item| item.session);
+        let Some(session) = self.sessions.get_mut(usize::from(slot)) else {
+            return Err(NO_SESSION.to_owned());
+        };
         if encrypted {
             if let Some(recorder) = recorder {
                 recorder.sent(composer.frame(), true, steps());
             }
-            return composer.finish_encrypted(&mut self.security, self.session.id);
+            return composer.finish_encrypted(&mut session.security, session.id);
         }
-        composer.finish(signed.then_some(&self.security))?;
+        composer.finish(signed.then_some(&session.security))?;
         if let Some(recorder) = recorder {
             recorder.sent(&out[PREFIX..], false, steps());
         }
@@ -292,12 +281,17 @@ impl Transport {
         let mut flags = Flags::empty();
         flags.set(Flags::RELATED_OPERATIONS, item.related);
         flags.set(Flags::SIGNED, signed);
+        flags.set(Flags::REPLAY_OPERATION, item.replay);
         let (tree_id, session_id) = match item.inherit {
             true => (u32::MAX, u64::MAX),
-            false => (self.tree_id(command), self.session.id),
+            false => (
+                self.tree(item).map_or(0, |tree| tree.id),
+                self.session(item.session).map_or(0, |session| session.id),
+            ),
         };
         Header {
             credit_charge: self.credits.charge_field(charge),
+            status: item.channel_sequence.into(),
             command,
             credits: self.credits.ask(charge),
             flags,
@@ -311,10 +305,18 @@ impl Transport {
         }
     }
 
-    fn tree_id(&self, command: Command) -> u32 {
-        match command {
-            Command::ECHO | Command::LOGOFF | Command::TREE_CONNECT => 0,
-            _ => self.tree.id,
+    /// The session with this index.
+    pub(super) fn session(&self, slot: u16) -> Option<&Session> {
+        self.sessions.get(usize::from(slot))
+    }
+
+    /// The tree of a request, if its command works on one.
+    fn tree(&self, item: &Item) -> Option<Tree> {
+        match item.body.command() {
+            Command::ECHO | Command::LOGOFF | Command::TREE_CONNECT => None,
+            _ => item
+                .tree
+                .or_else(|| self.session(item.session).map(|session| session.tree)),
         }
     }
 
@@ -333,20 +335,29 @@ impl Transport {
     fn signs(&self, item: &Item) -> bool {
         let always = matches!(item.body, Request::TreeConnect(_))
             && self.negotiated.dialect == Dialect::SMB_3_1_1;
-        self.security.can_sign() && (self.session.sign || always || item.sign)
+        let signs = |session: &Session| {
+            session.security.can_sign() && (session.sign || always || item.sign)
+        };
+        self.session(item.session).is_some_and(signs)
     }
 
     /// MS-SMB2 3.2.4.1.8. A frame is encrypted as a whole.
     fn encrypts(&self, items: &[Item]) -> bool {
-        let on_tree = |item: &Item| self.tree_id(item.body.command()) != 0;
-        self.security.can_encrypt()
-            && (self.session.encrypt || (self.tree.encrypt && items.iter().any(on_tree)))
+        items.iter().any(|item| {
+            let on_tree = || self.tree(item).is_some_and(|tree| tree.encrypt);
+            self.session(item.session).is_some_and(|session| {
+                session.security.can_encrypt() && (session.encrypt || on_tree())
+            })
+        })
     }
 
     /// Asks the server to cancel what is in flight for `message_id` (MS-SMB2 3.2.4.24). Costs no credit and has no
     /// answer.
     pub(super) fn cancel(&mut self, target: Pending) -> Result<(), SendError> {
-        let signed = !target.encrypted && self.security.can_sign() && self.session.sign;
+        let Some(session) = self.session(target.session) else {
+            return Err(SendError::Impossible(NO_SESSION.to_owned()));
+        };
+        let signed = !target.encrypted && session.security.can_sign() && session.sign;
         let mut flags = Flags::empty();
         flags.set(Flags::SIGNED, signed);
         let header = Header {
@@ -357,22 +368,25 @@ impl Transport {
                 Some(async_id) => HeaderForm::Async { async_id },
                 None => HeaderForm::Sync {
                     reserved: 0,
-                    tree_id: self.tree.id,
+                    tree_id: target.tree.unwrap_or(session.tree).id,
                 },
             },
-            session_id: self.session.id,
+            session_id: session.id,
             ..Header::default()
         };
         SCRATCH.with_borrow_mut(|scratch| {
             let mut composer = Composer::new(scratch);
             composer.request(&header, &Request::Cancel(CancelRequest));
+            let Some(session) = self.sessions.get_mut(usize::from(target.session)) else {
+                return Err(SendError::Impossible(NO_SESSION.to_owned()));
+            };
             if let Some(recorder) = &self.recorder {
                 let step = std::iter::once(target.waiter.step());
                 recorder.sent(composer.frame(), target.encrypted, step);
             }
             match target.encrypted {
-                true => composer.finish_encrypted(&mut self.security, self.session.id),
-                false => composer.finish(signed.then_some(&self.security)),
+                true => composer.finish_encrypted(&mut session.security, session.id),
+                false => composer.finish(signed.then_some(&session.security)),
             }
             .map_err(SendError::Impossible)?;
             self.write(scratch).map_err(SendError::Io)

@@ -3,7 +3,9 @@
 use replay_engine::{Capabilities, Unsupported};
 use replay_ir::{Check, Dependency, Milestone, Mode, Role, Step, Trace};
 use smb::FileId;
-use smb_vocabulary::{ClientSettings, Encryption, Mechanism, Operation};
+use smb_vocabulary::{
+    ClientSettings, Encryption, HeaderOptions, Mechanism, Operation, PreviousSession,
+};
 use smb_wire::Dialect;
 
 use super::request::{self, Place};
@@ -93,12 +95,15 @@ pub(super) fn capabilities() -> Capabilities {
 
 /// Everything in `trace` that cannot be said.
 pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
-    let clients = trace
-        .clients()
-        .iter()
-        .filter(|client| client.on().is_none());
+    let clients = trace.clients().iter();
     let of_clients = clients.filter_map(|client| {
+        if client.on().is_some() && client.args().next().is_none() {
+            return None;
+        }
         let what = match ClientSettings::decode(client) {
+            Ok(_) if client.on().is_some() => {
+                "a session of its own on another's connection".to_owned()
+            }
             Ok(settings) => client_lack(&settings)?.to_owned(),
             Err(error) => error.to_string(),
         };
@@ -128,6 +133,9 @@ fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
     let dialects = settings.dialects;
     if settings.anonymous {
         return Some("anonymous");
+    }
+    if settings.wrong_password {
+        return Some("wrong-password");
     }
     if settings.mechanism == Some(Mechanism::Kerberos) {
         return Some("auth=kerberos");
@@ -163,11 +171,17 @@ fn step_lack(step: Step<'_>) -> Option<String> {
     if smb_vocabulary::chain(&step).is_some() {
         return Some(format!("{verb} chain="));
     }
+    if HeaderOptions::decode(&step) != Ok(HeaderOptions::default()) {
+        return Some(format!("{verb} with tree=, replay or channel-sequence="));
+    }
     match operation {
         Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak(_) => {
             Some(verb.to_owned())
         }
-        Operation::Connect | Operation::Disconnect | Operation::Cancel { .. } => {
+        Operation::Connect { previous } if previous != PreviousSession::Own => {
+            Some("connect previous-session=".to_owned())
+        }
+        Operation::Connect { .. } | Operation::Disconnect | Operation::Cancel { .. } => {
             step.compounded().then(|| format!("{verb} in a compound"))
         }
         Operation::Engine(_) => None,

@@ -144,6 +144,7 @@ impl Link {
     async fn connect_share(&self, setup: &Setup) -> Result<IncomingMessage, Failure> {
         let connect = Operation::TreeConnect {
             share: &setup.share,
+            name: None,
         };
         let body = request::body(&connect, FileId::EMPTY, &setup.place).map_err(Failure::Broken)?;
         let pending = self

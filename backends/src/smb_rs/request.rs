@@ -62,7 +62,8 @@ impl From<RequestContent> for Body {
 /// handle stands for.
 pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Result<Body, String> {
     let content: RequestContent = match operation {
-        Operation::TreeConnect { share } => {
+        Operation::TreeConnect { name: Some(_), .. } => return Err("tree-connect as=".into()),
+        Operation::TreeConnect { share, name: None } => {
             TreeConnectRequest::new(&format!(r"\\{}\{share}", place.host)).into()
         }
         Operation::TreeDisconnect => TreeDisconnectRequest::default().into(),
@@ -98,7 +99,9 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
         Operation::SetInfo(change) => set_info::request(change, file, place)?.into(),
         Operation::Notify(_) => return Err("notify".into()),
         Operation::Acknowledge(_) => return Err("acknowledge".into()),
-        Operation::Connect
+        Operation::Reconnect(_) => return Err("reconnect".into()),
+        Operation::Reauthenticate => return Err("reauthenticate".into()),
+        Operation::Connect { .. }
         | Operation::Disconnect
         | Operation::Cancel { .. }
         | Operation::OnBreak(_)
@@ -128,6 +131,9 @@ fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, S
     }
     if create.lease.is_some() {
         return Err("create lease-key".into());
+    }
+    if create.create_guid.is_some() {
+        return Err("create create-guid".into());
     }
     let requested_oplock_level = match create.oplock {
         wire::OplockLevel::NONE => OplockLevel::None,

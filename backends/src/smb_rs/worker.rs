@@ -106,7 +106,7 @@ impl Worker {
             Some(op @ Op::Connect) => self.connect(op).await,
             Some(Op::RoundTrip) => self.round_trip().await,
             Some(op @ Op::Step(step)) => match Operation::decode(&self.trace.step(step)) {
-                Ok(Operation::Connect) => self.connect(op).await,
+                Ok(Operation::Connect { .. }) => self.connect(op).await,
                 Ok(Operation::Disconnect) => self.disconnect().await,
                 Ok(Operation::Cancel { step }) => self.cancel(step).await,
                 _ => return self.send(tickets).await,

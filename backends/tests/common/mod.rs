@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use replay_engine::{
     Backend, BreakEvent, ClientContext, CloseError, Connection, Event, EventKind, EventQueue,
-    Identity, Op, Outcome, Reaction, Target,
+    Identity, Op, Outcome, Reaction, RunState, Target,
 };
 use replay_ir::{Answer, ClientId, Role, Step, StepId, Trace, Value, load_str};
 use samba_servers::{CaseSite, Server, ServerSpec, StartOptions};
@@ -88,6 +88,7 @@ impl Player {
             identities,
         } = stage;
         let queue = EventQueue::new();
+        let run = RunState::default();
         let mut clients: Vec<Option<Box<dyn Connection>>> = Vec::new();
         for (index, client) in trace.clients().iter().enumerate() {
             let id = ClientId(index as u32);
@@ -101,6 +102,7 @@ impl Player {
                 identity: user.and_then(|user| identities.get(&user).cloned()),
                 sids: Arc::default(),
                 events: queue.events(id),
+                run: run.clone(),
             };
             let connection = match client.on() {
                 None => backend.client(context),

@@ -1,9 +1,11 @@
 //! What the table cannot say about a trace: arguments that exclude each other, and values with a form of their own.
 
+use std::collections::HashSet;
+
 use crate::client::ClientSettings;
 use crate::given::GivenItem;
-use crate::operation::Operation;
-use replay_ir::{StepId, Trace};
+use crate::operation::{HeaderOptions, Operation};
+use replay_ir::{Step, StepId, Trace};
 
 /// Something wrong with a trace that has been loaded. Its message is a sentence fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +37,16 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
             message,
         })
     });
+    let mut trees = HashSet::new();
     let steps = trace.steps().filter_map(|step| {
         let decoded = Operation::decode(&step).map(drop);
-        let checked = decoded.and_then(|()| crate::security::check_expected(&step));
-        let message = checked.err()?.to_string();
+        let checked = decoded
+            .and_then(|()| crate::security::check_expected(&step))
+            .and_then(|()| HeaderOptions::decode(&step).map(drop));
+        let message = checked
+            .err()
+            .map(|error| error.to_string())
+            .or_else(|| unknown_name(trace, &step, &mut trees))?;
         Some(Problem {
             line: step.line(),
             step: Some(step.id()),
@@ -46,4 +54,26 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
         })
     });
     clients.chain(givens).chain(steps).collect()
+}
+
+/// A client or a tree that a step names and that is not there. `trees` are those of the steps before.
+fn unknown_name<'t>(
+    trace: &'t Trace,
+    step: &Step<'t>,
+    trees: &mut HashSet<&'t str>,
+) -> Option<String> {
+    let name = |arg| step.arg(arg).and_then(|value| value.as_str());
+    match step.verb().name {
+        "tree-connect" => trees.extend(name("as")),
+        "connect" => {
+            let client = name("previous-session").filter(|client| *client != "none")?;
+            let known = trace.clients().iter().any(|known| known.name() == client);
+            return (!known).then(|| format!("`previous-session`: there is no client `{client}`"));
+        }
+        _ => {}
+    }
+    let tree = name("tree").filter(|tree| !trees.contains(tree))?;
+    Some(format!(
+        "tree `{tree}` is not connected: no step before names it by `tree-connect … as={tree}`"
+    ))
 }

@@ -20,6 +20,8 @@ pub struct ClientSettings<'t> {
     pub user: Option<&'t str>,
     /// Logs in without a name.
     pub anonymous: bool,
+    /// Logs in with a password that is not the identity's.
+    pub wrong_password: bool,
     /// Overrides the identity's domain.
     pub domain: Option<&'t str>,
     /// The mechanism; `None` leaves it to the backend.
@@ -106,6 +108,26 @@ pub(crate) fn check_dialects(text: &str) -> Result<(), String> {
     Dialects::parse(text).map(drop)
 }
 
+/// Accepts the names that clients can have.
+pub(crate) fn check_client_name(text: &str) -> Result<(), String> {
+    name(text, "client")
+}
+
+/// Accepts the names of trees.
+pub(crate) fn check_name(text: &str) -> Result<(), String> {
+    name(text, "tree")
+}
+
+fn name(text: &str, what: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    match !text.is_empty() && text.chars().all(fits) {
+        true => Ok(()),
+        false => Err(format!(
+            "`{text}` is no name of a {what}, which has letters, digits, `_` and `-`"
+        )),
+    }
+}
+
 /// Accepts the names that identities can have.
 pub(crate) fn check_identity(text: &str) -> Result<(), String> {
     let fits = |c: char| c.is_alphanumeric() || "_.-".contains(c);
@@ -124,6 +146,7 @@ impl<'t> ClientSettings<'t> {
         let settings = Self {
             user: args.str("user"),
             anonymous: args.has("anonymous"),
+            wrong_password: args.has("wrong-password"),
             domain: args.str("domain"),
             mechanism: args.parsed("auth", |word| match word {
                 "ntlm" => Ok(Mechanism::Ntlm),
@@ -149,6 +172,22 @@ impl<'t> ClientSettings<'t> {
 
     /// What loading does not know of already.
     fn check(&self, client: &Client) -> Result<(), ArgError> {
+        if self.wrong_password && self.user.is_none() {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: `wrong-password` needs a `user=`"
+            )));
+        }
+        if client.on().is_some() {
+            // What NEGOTIATE settles is the connection's, which another client has made.
+            let settled = ["dialect", "cipher", "signing-algorithm"];
+            if let Some(arg) = settled.into_iter().find(|arg| client.arg(arg).is_some()) {
+                return Err(ArgError::Conflict(format!(
+                    "client {}: `{arg}=` has no effect on another client's connection",
+                    client.name()
+                )));
+            }
+        }
         let encrypts = self.encryption == Encryption::Required;
         if encrypts && self.dialects.max < Dialect::SMB_3_0 {
             let name = client.name();

@@ -31,9 +31,9 @@ pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{
-    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, Ioctl, IoctlInput,
-    LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation, QueryDirectory, Read,
-    SetInfo, Times, Write,
+    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, HeaderOptions,
+    Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation,
+    PreviousSession, QueryDirectory, Read, Reconnect, ReconnectVersion, SetInfo, Times, Write,
 };
 pub use security::{
     DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,

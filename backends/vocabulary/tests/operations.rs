@@ -44,6 +44,7 @@ fn a_create_has_the_documented_defaults() {
             timewarp: None,
             durable: None,
             sd: None,
+            create_guid: None,
         };
         assert_eq!(operation, Operation::Create(expected));
     });
@@ -78,6 +79,7 @@ fn every_argument_of_a_create_has_its_place() {
             query_on_disk_id: true,
             allocation: Some(4096),
             timewarp: Some(Filetime(10_000_000)),
+            create_guid: None,
             durable: Some(Durable::V2 {
                 timeout: 2000,
                 persistent: true,

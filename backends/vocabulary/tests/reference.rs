@@ -25,7 +25,7 @@ client B user=bob
 given file \"report.docx\"
 ";
 const OPENED: &str = "\
-A create f \"report.docx\" access=rw
+first: A create f \"report.docx\" access=rw oplock=batch durable=v2
 B create g \"report.docx\" access=rw
 lk: B lock g range=0..1 exclusive wait -> PENDING
 ";

@@ -5,8 +5,9 @@
 //! server does to a client: final answers, interim answers, breaks that arrive unasked, and loss of the connection.
 //! Every end is explicit and awaited ([`Connection::close`]); nothing happens in `Drop`.
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,6 +67,23 @@ pub struct ClientContext {
     pub sids: Arc<BTreeMap<String, String>>,
     /// Where it reports.
     pub events: Events,
+    /// What the clients of a run share.
+    pub run: RunState,
+}
+
+/// A place that all clients of one run share. What a backend keeps there is its own business, for instance what one
+/// client must know of another's connection.
+#[derive(Clone, Default)]
+pub struct RunState(Arc<OnceLock<Arc<dyn Any + Send + Sync>>>);
+
+impl RunState {
+    /// What is kept there, made by `make` for the first client that asks. A run has one backend, which keeps one
+    /// type; whoever asks for another gets one of its own.
+    pub fn get_or_init<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
+        let kept = self.0.get_or_init(|| Arc::new(make()));
+        let kept = kept.clone().downcast::<T>();
+        kept.unwrap_or_else(|_| Arc::new(make()))
+    }
 }
 
 /// A logical client: a connection of its own, or a lane on another client's.
@@ -77,8 +95,9 @@ pub trait Connection: Send {
     /// A run of compounded steps (`+`) comes as one call with all of them; each is answered by itself.
     fn submit(&mut self, ops: &[Op]);
 
-    /// A further client that shares this one's connection and session (`on=`). Called before anything is submitted
-    /// to this one; no I/O.
+    /// A further client that shares this one's connection (`on=`), and its session unless it names a user of its
+    /// own: that session is then made together with the connection, or by the client's own `Connect` step if that is
+    /// its first. Called before anything is submitted to this one; no I/O.
     fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported>;
 
     /// Ends what this client still has open in good order (handles, tree, session, transport), within a few seconds

@@ -7,7 +7,7 @@ use std::time::Duration;
 use replay_ir::{ClientId, Trace};
 use tokio::task::JoinSet;
 
-use crate::backend::{Backend, ClientContext, Connection, Unsupported};
+use crate::backend::{Backend, ClientContext, Connection, RunState, Unsupported};
 use crate::engine::Engine;
 use crate::events::EventQueue;
 use crate::options::{RunOptions, Site, Stop};
@@ -199,6 +199,7 @@ fn connect(
     let known = site.identities.iter();
     let sids = known.filter_map(|(name, identity)| Some((name.clone(), identity.sid.clone()?)));
     let sids = Arc::new(sids.collect());
+    let run = RunState::default();
     let context = |index: usize, identity: Option<Identity>| {
         let client = ClientId(index as u32);
         ClientContext {
@@ -208,6 +209,7 @@ fn connect(
             identity,
             sids: Arc::clone(&sids),
             events: queue.events(client),
+            run: run.clone(),
         }
     };
     // Lanes after the connections that they are on.

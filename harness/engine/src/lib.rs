@@ -30,7 +30,7 @@ pub mod wire;
 
 pub use backend::{
     Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
-    Reaction, Unsupported,
+    Reaction, RunState, Unsupported,
 };
 pub use driver::{run, skip_reason};
 pub use events::{Event, EventKind, EventQueue, Events};

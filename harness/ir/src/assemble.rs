@@ -242,13 +242,15 @@ impl Assembler {
     /// Every connection of its own says as whom it is made, where the vocabulary knows of users at all.
     fn identity(&mut self, line: u32, raw: &RawDeclaration<'_>, args: &Args) {
         let has = |name| args.iter().any(|(spec, _)| spec.name == name);
-        if let Some(on) = &raw.on {
-            if let Some((spec, _)) = args.first() {
+        if has("user") && has("anonymous") {
+            self.error(line, raw.whole, || Problem::Exclusive("user", "anonymous"));
+        } else if let Some(on) = &raw.on {
+            // Who names a user, or asks for a channel, has something of its own that arguments can be about.
+            let own = has("user") || has("anonymous") || has("channel");
+            if let Some((spec, _)) = args.first().filter(|_| !own) {
                 let (on, arg) = (on.value.get().into_owned(), spec.name);
                 self.error(line, raw.whole, || Problem::NoEffect { on, arg });
             }
-        } else if has("user") && has("anonymous") {
-            self.error(line, raw.whole, || Problem::Exclusive("user", "anonymous"));
         } else if !has("user")
             && !has("anonymous")
             && self

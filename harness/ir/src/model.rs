@@ -206,7 +206,7 @@ impl Client {
         &self.name
     }
 
-    /// The client whose connection and session it shares (`on=`); never one that has an `on=` itself.
+    /// The client whose connection it shares (`on=`), and whose session unless it names a user of its own; never one that has an `on=` itself.
     pub fn on(&self) -> Option<ClientId> {
         self.on
     }

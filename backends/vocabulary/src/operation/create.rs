@@ -45,6 +45,8 @@ pub struct Create<'t> {
     pub durable: Option<Durable>,
     /// SD_BUFFER, in SDDL.
     pub sd: Option<&'t str>,
+    /// CreateGuid of the V2 request; `None` is one of its own.
+    pub create_guid: Option<Guid>,
 }
 
 /// SMB2_CREATE_REQUEST_LEASE or its V2 (MS-SMB2 2.2.13.2.8, 2.2.13.2.10).
@@ -117,12 +119,18 @@ impl<'t> Create<'t> {
             timewarp: args.parsed("timewarp", time::parse)?,
             durable: durable(args)?,
             sd: crate::security::argument(args)?,
+            create_guid: args.parsed("create-guid", lease::key)?,
         };
         create.check()?;
         Ok(create)
     }
 
     fn check(&self) -> Result<(), ArgError> {
+        if self.create_guid.is_some() && !matches!(self.durable, Some(Durable::V2 { .. })) {
+            return Err(ArgError::Conflict(
+                "`create-guid=` needs `durable=v2` or `durable=persistent`".to_owned(),
+            ));
+        }
         if self.oplock == OplockLevel::LEASE && self.lease.is_none() {
             return Err(ArgError::Conflict(
                 "`oplock=lease` needs a `lease-key=`".to_owned(),

@@ -5,6 +5,8 @@
 
 mod breaks;
 mod create;
+mod durable;
+mod header;
 mod io;
 mod ioctl;
 mod notify;
@@ -12,6 +14,8 @@ mod set_info;
 
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub use create::{Create, Durable, LeaseRequest};
+pub use durable::{Reconnect, ReconnectVersion};
+pub use header::HeaderOptions;
 pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
 pub(crate) use ioctl::check_chunk;
 pub use ioctl::{Ioctl, IoctlInput};
@@ -31,13 +35,20 @@ const BUFFER: u32 = 65_536;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation<'t> {
     /// NEGOTIATE, SESSION_SETUP and TREE_CONNECT as the client's line says.
-    Connect,
+    Connect {
+        /// PreviousSessionId.
+        previous: PreviousSession<'t>,
+    },
+    /// SESSION_SETUP in the session that there is.
+    Reauthenticate,
     /// Closes the transport.
     Disconnect,
     /// TREE_CONNECT to a share of the server.
     TreeConnect {
         /// The share's name.
         share: &'t str,
+        /// What the tree is called, if it is not the one that steps work on by default.
+        name: Option<&'t str>,
     },
     /// TREE_DISCONNECT.
     TreeDisconnect,
@@ -47,6 +58,8 @@ pub enum Operation<'t> {
     Echo,
     /// CREATE.
     Create(Create<'t>),
+    /// CREATE with a reconnect context.
+    Reconnect(Box<Reconnect<'t>>),
     /// CLOSE.
     Close {
         /// The handle.
@@ -108,6 +121,18 @@ pub enum Operation<'t> {
     Engine(Role),
 }
 
+/// Which session a new one replaces (MS-SMB2 2.2.5, PreviousSessionId).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PreviousSession<'t> {
+    /// The client's own, if it was lost with its connection.
+    #[default]
+    Own,
+    /// None.
+    None,
+    /// The last one of this client.
+    Of(&'t str),
+}
+
 impl<'t> Operation<'t> {
     /// What `step` does. The error is about an argument; a step that passed [`check_trace`](crate::check_trace)
     /// has none.
@@ -115,15 +140,24 @@ impl<'t> Operation<'t> {
         let args = Args(|name: &str| step.arg(name));
         let handle = || args.required("handle");
         Ok(match step.verb().name {
-            "connect" => Self::Connect,
+            "connect" => Self::Connect {
+                previous: match args.str("previous-session") {
+                    None => PreviousSession::Own,
+                    Some("none") => PreviousSession::None,
+                    Some(client) => PreviousSession::Of(client),
+                },
+            },
+            "reauthenticate" => Self::Reauthenticate,
             "disconnect" => Self::Disconnect,
             "tree-connect" => Self::TreeConnect {
                 share: args.required("share")?,
+                name: args.str("as"),
             },
             "tree-disconnect" => Self::TreeDisconnect,
             "logoff" => Self::Logoff,
             "echo" => Self::Echo,
             "create" => Self::Create(Create::decode(&args)?),
+            "reconnect" => Self::Reconnect(Box::new(Reconnect::decode(step)?)),
             "close" => Self::Close {
                 handle: handle()?,
                 postquery: args.has("postquery"),

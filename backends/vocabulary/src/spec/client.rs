@@ -9,7 +9,11 @@ pub(super) const ARGS: &[ArgSpec] = &[
         "user",
         ArgKind::Token(check_identity),
         "The identity, a name that the run maps to an account. Every client has one, or `anonymous`, or shares \
-         another's session by `on=`.",
+         another's session by `on=`. With `on=` it has a session and a tree of its own on the other's connection.",
+    ),
+    flag(
+        "wrong-password",
+        "Logs in with a password that is not the identity's.",
     ),
     flag("anonymous", "Logs in without a name (MS-NLMP 3.2.5.1.2)."),
     optional(

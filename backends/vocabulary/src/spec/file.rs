@@ -1,9 +1,9 @@
 //! `create` and `close`.
 
 use super::security::SD;
-use super::{CHAIN, YES_NO, field, fields, flag, optional, positional};
+use super::{CHAIN, YES_NO, field, fields, flag, header, optional, positional};
 use crate::{lease, time, words};
-use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
+use replay_ir::{ArgKind, ArgSpec, FieldSpec, Role, VerbSpec};
 
 pub(super) const CREATE_ANSWER: &[FieldSpec] = &[
     field(
@@ -56,6 +56,13 @@ pub(super) const CREATE_ANSWER: &[FieldSpec] = &[
         "Timeout of the V2 answer.",
     ),
 ];
+
+pub(super) const CREATE_GUID: ArgSpec = optional(
+    "create-guid",
+    ArgKind::Token(lease::check_key),
+    "CreateGuid of the V2 request (MS-SMB2 2.2.13.2.11): a name of at most 16 bytes, or 0x and 32 hexadecimal \
+     digits. Default: one of its own for every request.",
+);
 
 pub(super) const CREATE: VerbSpec = VerbSpec {
     name: "create",
@@ -176,6 +183,10 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
         ),
         SD,
         CHAIN,
+        CREATE_GUID,
+        header::TREE,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: CREATE_ANSWER,
     example: "A create f \"report.docx\" access=rw share=r disposition=open-if oplock=batch -> OK action=opened \
@@ -194,6 +205,7 @@ pub(super) const CLOSE: VerbSpec = VerbSpec {
             "Sets SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB; without it the answer's fields are not filled in.",
         ),
         CHAIN,
+        header::TREE,
     ],
     answer: &[
         fields::SIZE,

@@ -115,5 +115,9 @@ pub(super) const NEEDS: &[NameSpec] = &[
         "read-only-share",
         "The server has a share `readonly` that shows the same directory and refuses changes.",
     ),
+    need(
+        "encrypted-share",
+        "The server has a share `encrypted` that shows the same directory and takes encrypted requests only.",
+    ),
     need("domain", "The server is in an Active Directory domain."),
 ];

@@ -1,6 +1,6 @@
 //! `read`, `write`, `flush` and `lock`.
 
-use super::{CHAIN, HANDLE, field, flag, optional, required};
+use super::{CHAIN, HANDLE, field, flag, header, optional, required};
 use replay_ir::{ArgKind, ArgSpec, Role, VerbSpec};
 
 const OFFSET: ArgSpec = optional("offset", ArgKind::Int, "Offset in bytes. Default 0.");
@@ -22,6 +22,9 @@ pub(super) const READ: VerbSpec = VerbSpec {
         ),
         flag("unbuffered", "Sets SMB2_READFLAG_READ_UNBUFFERED."),
         CHAIN,
+        header::TREE,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: &[field("len", ArgKind::Int, "DataLength in bytes.")],
     example: "A read f offset=1024 len=512 -> OK len=512 fill=7",
@@ -50,6 +53,9 @@ pub(super) const WRITE: VerbSpec = VerbSpec {
         flag("write-through", "Sets SMB2_WRITEFLAG_WRITE_THROUGH."),
         flag("unbuffered", "Sets SMB2_WRITEFLAG_WRITE_UNBUFFERED."),
         CHAIN,
+        header::TREE,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: &[field(
         "len",
@@ -94,6 +100,8 @@ pub(super) const LOCK: VerbSpec = VerbSpec {
         flag("unlock", "SMB2_LOCKFLAG_UNLOCK."),
         flag("wait", "Leaves out SMB2_LOCKFLAG_FAIL_IMMEDIATELY."),
         CHAIN,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: &[],
     example: "B lock g range=0..1,100..200 shared -> LOCK_NOT_GRANTED",

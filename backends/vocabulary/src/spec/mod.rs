@@ -4,9 +4,11 @@
 
 mod breaks;
 mod client;
+mod durable;
 mod fields;
 mod file;
 mod given;
+mod header;
 mod info;
 mod io;
 mod ioctl;
@@ -23,11 +25,13 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
     verbs: &[
         session::CONNECT,
         session::DISCONNECT,
+        session::REAUTHENTICATE,
         session::TREE_CONNECT,
         session::TREE_DISCONNECT,
         session::LOGOFF,
         session::ECHO,
         file::CREATE,
+        durable::RECONNECT,
         file::CLOSE,
         io::READ,
         io::WRITE,

@@ -1,6 +1,7 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{CHAIN, field, fields, file, notify, optional, positional};
+use super::{CHAIN, field, fields, file, header, notify, optional, positional};
+use crate::client::{check_client_name, check_name};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
 pub(super) const CONNECT: VerbSpec = VerbSpec {
@@ -9,9 +10,17 @@ pub(super) const CONNECT: VerbSpec = VerbSpec {
     doc: "Opens the connection, negotiates, logs in, and connects the share, all as the client's line says. A client \
           whose first step is another one is connected before the trace's time begins; the verb is for traces in \
           which connecting may fail, or which connect again after `disconnect`. The status is that of the exchange \
-          that ended it, which `stage` names.",
+          that ended it, which `stage` names. After `disconnect` the new session names the lost one as its \
+          predecessor, so that the server has ended that one before it answers (MS-SMB2 3.3.5.5.3). A client that has \
+          only logged off logs in again on the same connection, and so does one with a session of its own on another's \
+          connection.",
     section: "MS-SMB2 2.2.3, 2.2.5, 2.2.9",
-    args: &[],
+    args: &[optional(
+        "previous-session",
+        ArgKind::Token(check_client_name),
+        "PreviousSessionId: `none`, or the client whose last session it is. Default: the client's own session, if it \
+         was lost with its connection.",
+    )],
     answer: &[
         field(
             "stage",
@@ -62,10 +71,21 @@ pub(super) const DISCONNECT: VerbSpec = VerbSpec {
     example: "A disconnect",
 };
 
+pub(super) const REAUTHENTICATE: VerbSpec = VerbSpec {
+    name: "reauthenticate",
+    role: Role::Operation,
+    doc: "Logs in once more in the client's session, which keeps its id, its keys, its trees and what is open.",
+    section: "MS-SMB2 3.2.4.2.3.1, 3.3.5.5.3",
+    args: &[],
+    answer: &[],
+    example: "A reauthenticate",
+};
+
 pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
     name: "tree-connect",
     role: Role::Operation,
-    doc: "Connects a share on the client's session. When it succeeds, the steps that follow work on that tree.",
+    doc: "Connects a share on the client's session. When it succeeds, the steps that follow work on that tree, unless \
+          it has a name by `as=`: then those do that say `tree=`, and those on a handle that was opened there.",
     section: "MS-SMB2 2.2.9",
     args: &[
         positional(
@@ -74,6 +94,11 @@ pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
             "The name of the share, without server.",
         ),
         CHAIN,
+        optional(
+            "as",
+            ArgKind::Token(check_name),
+            "The name of the tree, beside the one that steps work on by default.",
+        ),
     ],
     answer: &[
         field(
@@ -89,9 +114,9 @@ pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
 pub(super) const TREE_DISCONNECT: VerbSpec = VerbSpec {
     name: "tree-disconnect",
     role: Role::Operation,
-    doc: "Disconnects the client's tree. The server closes what was open on it.",
+    doc: "Disconnects the client's tree, or the named one. The server closes what was open on it.",
     section: "MS-SMB2 2.2.11",
-    args: &[CHAIN],
+    args: &[CHAIN, header::TREE],
     answer: &[],
     example: "A tree-disconnect",
 };
