@@ -273,7 +273,7 @@ async fn a_refused_acknowledgement_is_told() {
 
 #[tokio::test]
 async fn what_uses_the_handle_waits_for_a_late_acknowledgement() {
-    let steps = "client A2 on=A\nA create f \"x\" access=rw oplock=batch\nA on-break f ack-after 400ms\nA flush f\n\
+    let steps = "client A2 on=A\nA create f \"x\" access=rw oplock=batch\nA on-break f ack-after 2s\nA flush f\n\
         A2 echo\n";
     let mut scene = Scene::new(steps).await;
     scene.open(0, OplockLevel::BATCH).await;
@@ -288,7 +288,7 @@ async fn what_uses_the_handle_waits_for_a_late_acknowledgement() {
     scene.expect(Command::ECHO).await;
     scene.status(3, 0).await;
     scene.acknowledged(0, OplockLevel::II, 0).await;
-    assert!(begun.elapsed() >= Duration::from_millis(400));
+    assert!(begun.elapsed() >= Duration::from_secs(2));
     assert_eq!(scene.answered("acknowledge ii").await, None);
     scene.expect(Command::FLUSH).await;
     scene.status(2, 0).await;
@@ -438,8 +438,7 @@ async fn an_ignored_break_is_answered_by_the_trace_alone() {
 
 #[tokio::test]
 async fn two_breaks_of_one_lease_are_one_late_acknowledgement() {
-    let steps =
-        "A create f \"x\" lease-key=k lease-state=rwh\nA on-break f ack-after 300ms\nA echo\n";
+    let steps = "A create f \"x\" lease-key=k lease-state=rwh\nA on-break f ack-after 2s\nA echo\n";
     let mut scene = Scene::new(steps).await;
     scene.open_lease(0, 7).await;
     scene.player.submit(A, &[step(1)]);

@@ -423,7 +423,7 @@ fn what_the_server_lacks_is_a_skip() {
 fn what_breaks_made_clients_do_is_in_the_report() {
     let opened = "ir 1\nmode 2\nclient A user=alice\nclient B user=bob\ngiven file \"x\"\n\
         A create f \"x\" access=rw oplock=batch -> OK oplock=batch\n";
-    let held = "armed: A on-break f ack-after 500ms\nB create g \"x\" after=armed\nA break f batch->ii\n\
+    let held = "armed: A on-break f ack-after 2s\nB create g \"x\" after=armed\nA break f batch->ii\n\
         A flush f\n";
     let Some((output, report)) = replay(&format!("{opened}{held}"), &[]) else {
         return;
