@@ -44,6 +44,7 @@ fn player(text: &str, address: SocketAddr) -> Player {
         host: "fake".to_owned(),
         share: "data".to_owned(),
         root: String::new(),
+        realm: None,
     };
     Player::new(&Stage {
         backend: Arc::new(Native::new()),

@@ -10,8 +10,16 @@ use crate::{ServerError, host::Host, identities::Identities};
 
 /// The script that makes and removes accounts and directory.
 pub(crate) const SCRIPT: &str = include_str!("case.sh");
+/// The script that makes and removes the directory alone.
+const DIRECTORY_SCRIPT: &str = r#"
+set -eu
+case $3 in
+open) mkdir -m 0777 "$1/data/$4" ;;
+close) rm -rf -- "${1:?}/data/${4:?}" ;;
+esac
+"#;
 /// The identity that makes the `given` state.
-const SETUP: &str = "setup";
+pub(crate) const SETUP: &str = "setup";
 /// The groups of accounts, known to the image and to the private `smbd`.
 pub(crate) const USERS_GROUP: u32 = 200_000;
 /// Members may do anything in the share.
@@ -38,6 +46,8 @@ pub struct CaseSite {
     /// Whether the root directory is there; otherwise the set-up account must make it over SMB, and remove it.
     pub root_exists: bool,
     pub(crate) host: Host,
+    /// Whether the accounts are the case's own; otherwise whoever made them removes them.
+    pub(crate) own_accounts: bool,
 }
 
 impl CaseSite {
@@ -50,6 +60,17 @@ impl CaseSite {
     pub async fn close(self, keep: bool) -> Result<(), ServerError> {
         if let Host::External = self.host {
             return Ok(());
+        }
+        if !self.own_accounts {
+            let arguments = ["close", self.target.root.as_str()];
+            return match keep {
+                true => Ok(()),
+                false => {
+                    self.host
+                        .run(DIRECTORY_SCRIPT, &arguments, String::new())
+                        .await
+                }
+            };
         }
         let mut input = String::new();
         for identity in self.identities.values().chain([&self.setup]) {
@@ -110,6 +131,28 @@ async fn try_open(
         setup,
         root_exists: true,
         host: host.clone(),
+        own_accounts: true,
+    })
+}
+
+/// Makes the directory of `case` for accounts that are there already.
+pub(crate) async fn open_directory(
+    host: Host,
+    target: Target,
+    case: &str,
+    identities: BTreeMap<String, Identity>,
+    setup: Identity,
+) -> Result<CaseSite, ServerError> {
+    let root = root(case)?;
+    host.run(DIRECTORY_SCRIPT, &["open", &root], String::new())
+        .await?;
+    Ok(CaseSite {
+        target: Target { root, ..target },
+        identities,
+        setup,
+        root_exists: true,
+        host,
+        own_accounts: false,
     })
 }
 
@@ -143,6 +186,7 @@ pub(crate) fn external(
         setup,
         root_exists: false,
         host: Host::External,
+        own_accounts: false,
     })
 }
 

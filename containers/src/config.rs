@@ -26,20 +26,7 @@ pub(crate) struct Config<'a> {
 impl Config<'_> {
     /// The text of the file.
     pub(crate) fn render(&self) -> Result<String, ServerError> {
-        let mut extra = String::new();
-        for line in self.extra {
-            if line.contains(['\n', '\r', '\0'])
-                || !line.contains('=')
-                || line.trim_start().starts_with('[')
-            {
-                return Err(ServerError::Program {
-                    program: "smb.conf".into(),
-                    reason: format!("{line:?} is not a line `name = value`"),
-                });
-            }
-            extra.push_str(line.trim());
-            extra.push_str("\n    ");
-        }
+        let extra = lines(self.extra)?;
         let interfaces = if self.loopback {
             "interfaces = lo\n    bind interfaces only = yes"
         } else {
@@ -50,8 +37,28 @@ impl Config<'_> {
             .replace("@DIR@", &self.directory.display().to_string())
             .replace("@PORT@", &self.port.to_string())
             .replace("@INTERFACES@", interfaces)
-            .replace("@EXTRA@", extra.trim_end()))
+            .replace("@EXTRA@", extra.trim()))
     }
+}
+
+/// Lines for the `[global]` section, each `name = value`.
+pub(crate) fn lines(extra: &[String]) -> Result<String, ServerError> {
+    let mut text = String::new();
+    for line in extra {
+        if line.contains(['\n', '\r', '\0'])
+            || !line.contains('=')
+            || line.trim_start().starts_with('[')
+        {
+            return Err(ServerError::Program {
+                program: "smb.conf".into(),
+                reason: format!("{line:?} is not a line `name = value`"),
+            });
+        }
+        text.push_str("    ");
+        text.push_str(line.trim());
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

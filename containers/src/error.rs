@@ -10,7 +10,7 @@ use crate::{ServerSpec, Source};
 pub enum ServerError {
     /// No such server is known.
     #[error(
-        "no server is called {text:?}; there is samba-4.13, samba-4.17, samba-4.22 and smb://host:port/share"
+        "no server is called {text:?}; there is samba-4.13, samba-4.17, samba-4.22, samba-ad and smb://host:port/share"
     )]
     UnknownServer {
         /// What was asked for.
@@ -101,6 +101,12 @@ pub enum ServerError {
         reason: String,
         /// The end of the build's output.
         tail: String,
+    },
+    /// A server that exists as a container only.
+    #[error("{spec} runs in a container only; start Docker")]
+    OnlyInDocker {
+        /// What was asked for.
+        spec: String,
     },
     /// Something did not happen in its time.
     #[error("{what} took longer than {limit:?}")]

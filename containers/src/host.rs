@@ -32,7 +32,7 @@ impl Host {
         let run = async {
             match self {
                 Self::External => Ok(()),
-                Self::Docker(container) => container.run(script, arguments, input).await,
+                Self::Docker(container) => container.run(script, arguments, input).await.map(drop),
                 Self::Local(directory) => {
                     let passwd = directory.join("passwd");
                     let mut command = Command::new("/bin/sh");

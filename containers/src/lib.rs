@@ -12,6 +12,7 @@ mod address;
 mod case;
 mod config;
 mod docker;
+mod domain;
 mod error;
 mod host;
 mod identities;
@@ -31,6 +32,7 @@ mod sweep;
 
 pub use address::ExternalAddress;
 pub use case::CaseSite;
+pub use domain::Domain;
 pub use error::{Attempt, NoServer, ServerError};
 pub use options::{Progress, StartOptions};
 pub use server::{Liveness, Server};

@@ -1,13 +1,13 @@
 //! Working with a server that runs: its cases, whether it still answers, its log, its end.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
-use replay_engine::Target;
+use replay_engine::{Identity, Realm, Target};
 
 use crate::{
     CaseSite, ExternalAddress, ServerError, ServerSpec, Source, case, config::SHARE,
-    docker::Container, host::Host, identities::Identities, keeper::Keeper, local::Private, probe,
-    registry::Registry,
+    docker::Container, domain::Domain, host::Host, identities::Identities, keeper::Keeper,
+    local::Private, probe, registry::Registry,
 };
 
 /// How long a running server may take to answer a NEGOTIATE.
@@ -24,6 +24,8 @@ pub struct Server {
     pub(crate) spec: ServerSpec,
     pub(crate) address: SocketAddr,
     pub(crate) backing: Backing,
+    /// Only for a domain controller.
+    pub(crate) domain: Option<Domain>,
     /// Only for a server that is this process's own.
     pub(crate) owned: Option<Owned>,
 }
@@ -111,6 +113,7 @@ impl Server {
             host,
             share: share.to_owned(),
             root: String::new(),
+            realm: None,
         };
         let host = match &self.backing {
             Backing::External {
@@ -130,6 +133,51 @@ impl Server {
             users,
         )
         .await
+    }
+
+    /// The domain that the server is the controller of, with an administrator's account of this process's own.
+    #[must_use]
+    pub fn domain(&self) -> Option<&Domain> {
+        self.domain.as_ref()
+    }
+
+    /// Makes a directory for `case` on a domain controller, whose accounts are made over LDAP by the caller:
+    /// `identities` by their names in the trace.
+    ///
+    /// # Errors
+    ///
+    /// A server that is no domain controller of ours, or that went away.
+    pub async fn open_domain_case(
+        &self,
+        case: &str,
+        identities: BTreeMap<String, Identity>,
+    ) -> Result<CaseSite, ServerError> {
+        let (Some(domain), Backing::Docker(container)) = (&self.domain, &self.backing) else {
+            return Err(ServerError::NotReady {
+                address: self.address.to_string(),
+                reason: "it is no domain controller of ours".to_owned(),
+            });
+        };
+        let target = Target {
+            address: self.address,
+            host: domain.host.clone(),
+            share: SHARE.to_owned(),
+            root: String::new(),
+            realm: Some(Realm {
+                name: domain.realm.clone(),
+                kdc: domain.kdc,
+            }),
+        };
+        let host = Host::Docker(container.clone());
+        case::open_directory(host, target, case, identities, domain.administrator.clone()).await
+    }
+
+    /// Becomes an administrator of the domain, if the server is the controller of one, and waits until it is ready.
+    pub(crate) async fn join(&mut self) -> Result<(), ServerError> {
+        if let (ServerSpec::SambaAd, Backing::Docker(container)) = (&self.spec, &self.backing) {
+            self.domain = Some(Domain::join(container, self.address.ip()).await?);
+        }
+        Ok(())
     }
 
     /// Whether it still answers; takes a few seconds at most, and milliseconds when all is well.

@@ -11,7 +11,10 @@ pub(crate) const VERSIONS: [(&str, &str); 3] = [
     ("4.22", "trixie"),
 ];
 
-/// What a server must be. The text form is what suites and test names use: `samba-4.17`, or `smb://host:port/share`.
+/// The name of the domain controller.
+const AD: &str = "samba-ad";
+
+/// What a server must be. The text form is what suites and test names use: `samba-4.17`, `samba-ad`, or `smb://host:port/share`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServerSpec {
@@ -20,6 +23,8 @@ pub enum ServerSpec {
         /// Major and minor version.
         version: String,
     },
+    /// A Samba Active Directory domain controller that serves the test shares itself.
+    SambaAd,
     /// A server that runs already and that nobody here starts or stops.
     External {
         /// Where it listens, and the share to work in.
@@ -45,11 +50,18 @@ impl ServerSpec {
         }
     }
 
+    /// The Active Directory domain controller.
+    #[must_use]
+    pub fn samba_ad() -> Self {
+        Self::SambaAd
+    }
+
     /// The name to use as a part of a test's name, without `/` or `:`: `samba-4.17`, `external`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Samba { version } => format!("samba-{version}"),
+            Self::SambaAd => AD.to_owned(),
             Self::External { .. } => "external".to_owned(),
         }
     }
@@ -59,7 +71,9 @@ impl FromStr for ServerSpec {
     type Err = ServerError;
 
     fn from_str(text: &str) -> Result<Self, ServerError> {
-        if let Some(version) = text.strip_prefix("samba-") {
+        if text == AD {
+            Ok(Self::SambaAd)
+        } else if let Some(version) = text.strip_prefix("samba-") {
             Self::samba(version)
         } else if text.starts_with("smb:") {
             Ok(Self::External {
@@ -77,6 +91,7 @@ impl fmt::Display for ServerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Samba { version } => write!(f, "samba-{version}"),
+            Self::SambaAd => f.write_str(AD),
             Self::External { address } => address.fmt(f),
         }
     }
@@ -121,6 +136,7 @@ mod tests {
         for text in [
             "samba-4.17",
             "samba-4.22",
+            "samba-ad",
             "smb://nas.example:1445/data",
             "smb://[::1]/data/sub",
         ] {

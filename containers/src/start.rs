@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Attempt, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
     StartOptions, case,
-    docker::{self, Container},
+    docker::{self, Container, Image},
     identities::Identities,
     launch::Launch,
     local, probe,
@@ -32,10 +32,12 @@ pub async fn start(spec: &ServerSpec, options: &StartOptions) -> Result<Server, 
     };
     let external = match spec {
         ServerSpec::External { address } => Some(Ok(address.clone())),
-        ServerSpec::Samba { .. } if options.sources.contains(&Source::External) => {
+        ServerSpec::Samba { .. } | ServerSpec::SambaAd
+            if options.sources.contains(&Source::External) =>
+        {
             named_by_environment()
         }
-        ServerSpec::Samba { .. } => None,
+        ServerSpec::Samba { .. } | ServerSpec::SambaAd => None,
     };
     if let Some(address) = external {
         // A server that was named is meant: another one in its place would only mislead.
@@ -102,6 +104,7 @@ async fn start_external(
         spec: spec.clone(),
         address: resolved,
         backing,
+        domain: None,
         owned: None,
     })
 }
@@ -161,14 +164,21 @@ async fn find(spec: &ServerSpec, registry: &Registry, key: &str) -> Option<Serve
         Resource::Docker { container } => Backing::Docker(Container::attach(container).await.ok()?),
         Resource::Local(private) => Backing::Local(private.clone()),
     };
-    let server = Server {
+    let mut server = Server {
         spec: spec.clone(),
         address: record.address,
         backing,
+        domain: None,
         owned: None,
     };
     match server.is_alive().await {
-        Liveness::Alive | Liveness::Unresponsive { .. } => Some(server),
+        Liveness::Alive | Liveness::Unresponsive { .. } => match server.join().await {
+            Ok(()) => Some(server),
+            Err(error) => {
+                tracing::warn!(%error, "the domain that this run shares cannot be used; starting another");
+                None
+            }
+        },
         Liveness::Gone { reason } => {
             tracing::warn!(%reason, "the server that this run shares has ended; starting another");
             if let Err(error) = sweep::remove(registry, &record).await {
@@ -187,10 +197,14 @@ async fn launch(
     key: &str,
     owner: &Owner,
 ) -> Result<Server, ServerError> {
-    let ServerSpec::Samba { version } = spec else {
-        return Err(ServerError::UnknownServer {
-            text: spec.to_string(),
-        });
+    let image = match spec {
+        ServerSpec::Samba { version } => Image::Standalone { version },
+        ServerSpec::SambaAd => Image::DomainController,
+        ServerSpec::External { .. } => {
+            return Err(ServerError::UnknownServer {
+                text: spec.to_string(),
+            });
+        }
     };
     let id = case::random(10)?;
     let name = spec.to_string();
@@ -202,15 +216,16 @@ async fn launch(
         options,
         registry,
     };
-    let (record, backing, keeper) = match source {
-        Source::Docker => {
-            let (container, record, keeper) = docker::start(&launch, version).await?;
+    let (record, backing, keeper) = match (source, image) {
+        (Source::Docker, image) => {
+            let (container, record, keeper) = docker::start(&launch, image).await?;
             (record, Backing::Docker(container), keeper)
         }
-        _ => {
+        (_, Image::Standalone { version }) => {
             let (record, private, keeper) = local::start(&launch, version).await?;
             (record, Backing::Local(private), keeper)
         }
+        (_, Image::DomainController) => return Err(ServerError::OnlyInDocker { spec: name }),
     };
     let address = record.address;
     // A shared server is its run's: its keeper goes on alone.
@@ -219,10 +234,21 @@ async fn launch(
         id: record.id,
         registry: registry.clone(),
     });
-    Ok(Server {
+    let mut server = Server {
         spec: spec.clone(),
         address,
         backing,
+        domain: None,
         owned,
-    })
+    };
+    match server.join().await {
+        Ok(()) => Ok(server),
+        Err(error) => {
+            let error = error.with_log(&server.log().await);
+            if let Err(left) = server.stop().await {
+                tracing::warn!(error = %left, "a domain controller that is not ready cannot be removed");
+            }
+            Err(error)
+        }
+    }
 }

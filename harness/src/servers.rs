@@ -23,6 +23,15 @@ pub fn samba(version: &str) -> Result<ServerSpec, ServerError> {
     ServerSpec::samba(version)
 }
 
+/// A Samba Active Directory domain controller that serves the test shares.
+///
+/// # Errors
+///
+/// None; the result is for the sake of the other functions here.
+pub fn samba_ad() -> Result<ServerSpec, ServerError> {
+    Ok(ServerSpec::samba_ad())
+}
+
 /// A server that runs already: `smb://host:port/share`.
 ///
 /// # Errors

@@ -133,6 +133,7 @@ mod tests {
             host: String::new(),
             share: String::new(),
             root: String::new(),
+            realm: None,
         };
         let identity = replay_engine::Identity {
             name: "alice".to_owned(),

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("smb-wire", &[]),
     ("smb-vocabulary", &["replay-ir", "smb-wire"]),
     ("samba-servers", &["replay-engine"]),
+    ("ldap-provision", &[]),
     (
         "smb-backends",
         &[
@@ -28,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "smb-replay",
         &[
+            "ldap-provision",
             "replay-engine",
             "replay-import",
             "replay-ir",

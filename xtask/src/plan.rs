@@ -1,6 +1,5 @@
 //! What is run for each command, and the table at the end.
 
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -87,7 +86,7 @@ pub(crate) fn test(runner: &Runner, may_install: bool) -> ExitCode {
         });
     }
     table.step("suite by nextest", || nextest(runner));
-    table.step("Python", || python(runner));
+    table.step("Python", || python(runner, may_install));
     table.step("lints", || {
         let lints = [
             "clippy",
@@ -117,22 +116,13 @@ fn nextest(runner: &Runner) -> Result<Done, String> {
     run(runner, &arguments, RUNNING, |_| {})
 }
 
-/// The tests of the Python parts, where there are any.
-fn python(runner: &Runner) -> Result<Done, String> {
-    let folders = ["ldap-provision", "backends/impacket"];
-    let with_tests: Vec<_> = folders
-        .iter()
-        .filter(|folder| runner.root.join(folder).join("tests").is_dir())
-        .collect();
-    if with_tests.is_empty() {
-        return Ok(Done::Skipped("no Python part in this tree"));
-    }
-    for folder in with_tests {
-        let mut command = runner.program(
-            "python3",
-            &["-m", "unittest", "discover", "--start-directory"],
-        );
-        command.arg(Path::new(folder).join("tests"));
+/// The types and the tests of the Python package.
+fn python(runner: &Runner, may_install: bool) -> Result<Done, String> {
+    setup::python_environment(runner, may_install)?;
+    for tool in ["mypy", "pytest"] {
+        let path = runner.root.join(setup::ENVIRONMENT).join("bin").join(tool);
+        let mut command = runner.program(&path.to_string_lossy(), &[]);
+        command.current_dir(runner.root.join("ldap-provision"));
         runner
             .run(&mut command, RUNNING)
             .map_err(|trouble| trouble.to_string())?;

@@ -67,6 +67,22 @@ const FOR_TESTS: &[Package] = &[
         file: "tshark",
         what_for: "the test that reads the frames of a failed case with it",
     },
+    Package {
+        name: "python3-dev",
+        file: "python3-config",
+        what_for: "Python inside the test programs, which makes accounts over LDAP",
+    },
+    Package {
+        name: "python3-venv",
+        file: "/usr/share/doc/python3-venv",
+        what_for: "the Python packages of ldap-provision",
+    },
+];
+/// Where the Python packages go, in the workspace; ldap-provision looks there.
+pub(crate) const ENVIRONMENT: &str = "ldap-provision/.venv";
+const REQUIREMENTS: [&str; 2] = [
+    "ldap-provision/requirements.txt",
+    "ldap-provision/requirements-test.txt",
 ];
 
 /// Brings up what is missing, if it may, and says what there is then.
@@ -105,6 +121,43 @@ pub(crate) fn bring_up(runner: &Runner, may_install: bool, everything: bool) -> 
         ),
     }
     sources
+}
+
+/// Makes the virtual environment with what ldap-provision and its tests need, unless it is there; the
+/// error says what did not work.
+pub(crate) fn python_environment(runner: &Runner, may_install: bool) -> Result<(), String> {
+    let environment = runner.root.join(ENVIRONMENT);
+    let done = environment.join("complete");
+    let wanted: Vec<_> = REQUIREMENTS
+        .iter()
+        .map(|file| std::fs::read_to_string(runner.root.join(file)))
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("reading the requirements: {error}"))?;
+    let wanted = wanted.concat();
+    if std::fs::read_to_string(&done).is_ok_and(|had| had == wanted) {
+        return Ok(());
+    }
+    if !may_install {
+        return Err(format!(
+            "{ENVIRONMENT} is not there; run it without --no-install"
+        ));
+    }
+    println!("installing Python packages in {ENVIRONMENT}");
+    let text = environment.to_string_lossy();
+    let mut make = runner.program("/usr/bin/python3", &["-m", "venv", "--clear", &text]);
+    runner
+        .run(&mut make, INSTALLING)
+        .map_err(|trouble| trouble.to_string())?;
+    let pip = environment.join("bin/pip").to_string_lossy().into_owned();
+    let quiet = ["install", "--quiet", "--disable-pip-version-check"];
+    let mut install = runner.program(&pip, &quiet);
+    for file in REQUIREMENTS {
+        install.args(["--requirement", file]);
+    }
+    runner
+        .run(&mut install, INSTALLING)
+        .map_err(|trouble| trouble.to_string())?;
+    std::fs::write(&done, wanted).map_err(|error| format!("{}: {error}", done.display()))
 }
 
 fn install(runner: &Runner, packages: &[&Package]) {

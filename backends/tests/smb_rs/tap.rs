@@ -141,6 +141,7 @@ pub(crate) async fn fake(bytes: &'static [u8], end: bool) -> (Target, Identity) 
         host: "127.0.0.1".into(),
         share: "data".into(),
         root: String::new(),
+        realm: None,
     };
     tokio::spawn(async move {
         let mut held = Vec::new();

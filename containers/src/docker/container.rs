@@ -95,13 +95,13 @@ impl Container {
         )))
     }
 
-    /// Runs a script in the container; `input` goes to its standard input.
+    /// Runs a script in the container; `input` goes to its standard input. What it printed comes back.
     pub(crate) async fn run(
         &self,
         script: &str,
         arguments: &[&str],
         input: String,
-    ) -> Result<(), ServerError> {
+    ) -> Result<String, ServerError> {
         let fixed = ["/bin/sh", "-c", script, "case.sh", DIRECTORY, "/etc/passwd"];
         let options = CreateExecOptions {
             attach_stdin: Some(true),
@@ -147,7 +147,7 @@ impl Container {
             said.truncate(log::LIMIT);
         }
         match self.docker.inspect_exec(&id).await.map_err(exec)?.exit_code {
-            Some(0) => Ok(()),
+            Some(0) => Ok(String::from_utf8_lossy(&said).into_owned()),
             code => {
                 let said = String::from_utf8_lossy(&said);
                 Err(failed(
@@ -156,6 +156,28 @@ impl Container {
                 ))
             }
         }
+    }
+
+    /// Where the container's TCP `port` is published on the engine's machine.
+    pub(crate) async fn published(&self, port: u16) -> Result<u16, ServerError> {
+        let inspect = self
+            .docker
+            .inspect_container(&self.name, None::<InspectContainerOptions>);
+        let container = timeout(REQUEST, inspect)
+            .await
+            .map_err(|_| late("the engine's answer", REQUEST))?
+            .map_err(|error| failed("inspecting the container", error))?;
+        container
+            .network_settings
+            .and_then(|settings| settings.ports)
+            .and_then(|ports| ports.get(&format!("{port}/tcp")).cloned().flatten())
+            .and_then(|bindings| bindings.first()?.host_port.as_ref()?.parse().ok())
+            .ok_or_else(|| {
+                failed(
+                    "finding the container's port",
+                    format!("{port} is not published"),
+                )
+            })
     }
 
     /// The end of what it printed: the engine's word, or what was read along when the container is gone already.

@@ -16,20 +16,99 @@ use tokio::time::timeout;
 use super::{base, failed, late};
 use crate::{ServerError, launch::Launch, spec::VERSIONS};
 
-const DOCKERFILE: &str = include_str!("../../standalone/Dockerfile");
-const ENTRYPOINT: &str = include_str!("../../standalone/entrypoint.sh");
+/// What an image is built from: names in the build context, and their text.
+type Files = &'static [(&'static str, &'static str)];
+
+const STANDALONE: Files = &[
+    ("Dockerfile", include_str!("../../standalone/Dockerfile")),
+    (
+        "entrypoint.sh",
+        include_str!("../../standalone/entrypoint.sh"),
+    ),
+];
+const DOMAIN_CONTROLLER: Files = &[
+    ("Dockerfile", include_str!("../../ad/Dockerfile")),
+    ("entrypoint.sh", include_str!("../../ad/entrypoint.sh")),
+    ("provision.sh", include_str!("../../ad/provision.sh")),
+    ("smb.conf", include_str!("../../ad/smb.conf")),
+];
+/// The only version that a domain controller is made of.
+const DOMAIN_CONTROLLER_VERSION: &str = "4.17";
 /// How long building may take in all, a base image included.
 const BUILD: Duration = Duration::from_secs(15 * 60);
 /// How many of the build's last lines an error shows.
 const TAIL: usize = 20;
 
-/// The name and tag of the image of Samba `version`, which is there afterwards.
+/// What a container is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image<'a> {
+    /// A standalone file server of this version.
+    Standalone {
+        /// Major and minor version.
+        version: &'a str,
+    },
+    /// An Active Directory domain controller.
+    DomainController,
+}
+
+impl Image<'_> {
+    /// The TCP ports that are published.
+    pub(super) fn ports(self) -> &'static [u16] {
+        match self {
+            Self::Standalone { .. } => &[445],
+            // Kerberos, LDAP for StartTLS, SMB, LDAPS.
+            Self::DomainController => &[88, 389, 445, 636],
+        }
+    }
+
+    fn files(self) -> Files {
+        match self {
+            Self::Standalone { .. } => STANDALONE,
+            Self::DomainController => DOMAIN_CONTROLLER,
+        }
+    }
+
+    fn version(&self) -> &str {
+        match self {
+            Self::Standalone { version } => version,
+            Self::DomainController => DOMAIN_CONTROLLER_VERSION,
+        }
+    }
+
+    /// The image's name, by its content.
+    fn tag(self) -> String {
+        let mut hash = Sha256::new();
+        let base = base::override_for(suite(self.version())).unwrap_or_default();
+        for part in self
+            .files()
+            .iter()
+            .map(|(_, text)| *text)
+            .chain([base.as_str()])
+        {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let hash: String = hash
+            .finalize()
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let name = match self {
+            Self::Standalone { .. } => "samba",
+            Self::DomainController => "samba-ad",
+        };
+        format!("smb-replay/{name}:{}-{hash}", self.version())
+    }
+}
+
+/// The name and tag of `image`, which is there afterwards.
 pub(super) async fn ensure(
     docker: &Docker,
     launch: &Launch<'_>,
-    version: &str,
+    image: Image<'_>,
 ) -> Result<String, ServerError> {
-    let tag = tag(version);
+    let tag = image.tag();
     if is_there(docker, &tag).await? {
         return Ok(tag);
     }
@@ -38,7 +117,7 @@ pub(super) async fn ensure(
     if is_there(docker, &tag).await? {
         return Ok(tag);
     }
-    timeout(BUILD, build(docker, launch, version, &tag))
+    timeout(BUILD, build(docker, launch, image, &tag))
         .await
         .map_err(|_| late("building the image", BUILD))??;
     Ok(tag)
@@ -56,25 +135,6 @@ pub(super) async fn is_there(docker: &Docker, tag: &str) -> Result<bool, ServerE
     }
 }
 
-fn tag(version: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in [
-        DOCKERFILE,
-        ENTRYPOINT,
-        &base::override_for(suite(version)).unwrap_or_default(),
-    ] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
-    }
-    let hash: String = hash
-        .finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("smb-replay/samba:{version}-{hash}")
-}
-
 fn suite(version: &str) -> &'static str {
     // A version comes from a `ServerSpec`, which holds none that is not in the table.
     VERSIONS
@@ -86,12 +146,13 @@ fn suite(version: &str) -> &'static str {
 async fn build(
     docker: &Docker,
     launch: &Launch<'_>,
-    version: &str,
+    image: Image<'_>,
     tag: &str,
 ) -> Result<(), ServerError> {
+    let version = image.version();
     let base = base::ensure(docker, launch, suite(version)).await?;
     launch.say(&format!(
-        "building the image {tag} from {base}, once (about a minute)"
+        "building the image {tag} from {base}, once (a minute or two)"
     ));
     let arguments = HashMap::from([("BASE", base.as_str()), ("SAMBA", version)]);
     let options = BuildImageOptionsBuilder::new()
@@ -100,7 +161,8 @@ async fn build(
         .rm(true)
         .forcerm(true)
         .buildargs(&arguments);
-    let context = context().map_err(|error| failed("packing the build's files", error))?;
+    let context =
+        context(image.files()).map_err(|error| failed("packing the build's files", error))?;
 
     let mut output = docker.build_image(options.build(), None, Some(body_full(context.into())));
     let mut lines: VecDeque<String> = VecDeque::new();
@@ -136,9 +198,9 @@ async fn build(
 }
 
 /// The build context: a tar with the Dockerfile and what it copies.
-fn context() -> std::io::Result<Vec<u8>> {
+fn context(files: Files) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
-    for (name, text) in [("Dockerfile", DOCKERFILE), ("entrypoint.sh", ENTRYPOINT)] {
+    for (name, text) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
@@ -152,16 +214,23 @@ fn context() -> std::io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn standalone(version: &str) -> Image<'_> {
+        Image::Standalone { version }
+    }
+
     #[test]
-    fn the_tag_tells_versions_apart_and_is_stable() {
-        assert_eq!(tag("4.17"), tag("4.17"));
-        assert_ne!(tag("4.17"), tag("4.22"));
-        let (name, hash) = tag("4.17")
-            .rsplit_once('-')
-            .map(|(a, b)| (a.to_owned(), b.to_owned()))
-            .expect("a hash");
-        assert_eq!(name, "smb-replay/samba:4.17");
-        assert!(hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    fn the_tag_tells_images_apart_and_is_stable() {
+        assert_eq!(standalone("4.17").tag(), standalone("4.17").tag());
+        assert_ne!(standalone("4.17").tag(), standalone("4.22").tag());
+        for (image, expected) in [
+            (standalone("4.17"), "smb-replay/samba:4.17"),
+            (Image::DomainController, "smb-replay/samba-ad:4.17"),
+        ] {
+            let tag = image.tag();
+            let (name, hash) = tag.rsplit_once('-').expect("a hash");
+            assert_eq!(name, expected);
+            assert!(hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        }
         assert_eq!(
             (suite("4.13"), suite("4.17"), suite("4.22")),
             ("bullseye", "bookworm", "trixie")
@@ -170,27 +239,30 @@ mod tests {
 
     #[test]
     fn the_context_holds_what_the_dockerfile_copies() {
-        let context = context().expect("in memory");
-        let mut archive = tar::Archive::new(context.as_slice());
-        let names: Vec<_> = archive
-            .entries()
-            .expect("an archive")
-            .map(|entry| {
-                entry
-                    .expect("whole")
-                    .path()
-                    .expect("a name")
-                    .display()
-                    .to_string()
-            })
-            .collect();
-        assert_eq!(names, ["Dockerfile", "entrypoint.sh"]);
-        for line in DOCKERFILE
-            .lines()
-            .filter_map(|line| line.strip_prefix("COPY "))
-        {
-            let source = line.split_whitespace().next().expect("a source");
-            assert!(names.iter().any(|name| name == source), "{line}");
+        for files in [STANDALONE, DOMAIN_CONTROLLER] {
+            let context = context(files).expect("in memory");
+            let mut archive = tar::Archive::new(context.as_slice());
+            let names: Vec<_> = archive
+                .entries()
+                .expect("an archive")
+                .map(|entry| {
+                    entry
+                        .expect("whole")
+                        .path()
+                        .expect("a name")
+                        .display()
+                        .to_string()
+                })
+                .collect();
+            assert_eq!(names.len(), files.len());
+            let (_, dockerfile) = files.first().expect("the Dockerfile is the first");
+            for line in dockerfile
+                .lines()
+                .filter_map(|line| line.strip_prefix("COPY "))
+            {
+                let source = line.split_whitespace().next().expect("a source");
+                assert!(names.iter().any(|name| name == source), "{line}");
+            }
         }
     }
 }

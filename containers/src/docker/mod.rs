@@ -16,6 +16,7 @@ use std::{
 };
 
 pub(crate) use container::Container;
+pub(crate) use image::Image;
 use testcontainers::{
     GenericImage, ImageExt, ReuseDirective,
     bollard::{
@@ -29,7 +30,8 @@ use tokio::time::timeout;
 
 use crate::{
     ServerError,
-    config::Config,
+    config::{self, Config},
+    domain,
     keeper::Keeper,
     launch::Launch,
     probe,
@@ -63,20 +65,20 @@ pub(crate) async fn engine() -> Result<Docker, ServerError> {
     Ok(docker)
 }
 
-/// Starts a container of Samba `version` and waits until it is ready.
+/// Starts a container of `image` and waits until it answers a NEGOTIATE.
 pub(crate) async fn start(
     launch: &Launch<'_>,
-    version: &str,
+    image: Image<'_>,
 ) -> Result<(Container, Record, Keeper), ServerError> {
     let docker = engine().await?;
-    let tag = image::ensure(&docker, launch, version).await?;
+    let tag = image::ensure(&docker, launch, image).await?;
     launch.say(&format!("starting {} in a container", launch.spec));
 
     let name = format!("smb-replay-{}", launch.id);
     // Before the container is there: whenever this process is killed, somebody knows the name.
     let keeper = launch.keep(&["docker".into(), name.clone().into()], &[])?;
     let container = Container::named(docker, name);
-    match run(launch, &container, &tag).await {
+    match run(launch, &container, image, &tag).await {
         Ok(record) => Ok((container, record, keeper)),
         Err(error) => {
             let said = container.log().await;
@@ -90,22 +92,44 @@ pub(crate) async fn start(
     }
 }
 
-async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Record, ServerError> {
-    let netbios = launch.netbios_name();
-    let config = Config {
-        name: &netbios,
-        directory: Path::new(DIRECTORY),
-        port: 445,
-        loopback: false,
-        extra: &launch.options.extra,
+async fn run(
+    launch: &Launch<'_>,
+    container: &Container,
+    image: Image<'_>,
+    tag: &str,
+) -> Result<Record, ServerError> {
+    let extra = &launch.options.extra;
+    let (netbios, file, config) = match image {
+        Image::Standalone { .. } => {
+            let netbios = launch.netbios_name();
+            let config = Config {
+                name: &netbios,
+                directory: Path::new(DIRECTORY),
+                port: 445,
+                loopback: false,
+                extra,
+            };
+            let text = config.render()?;
+            (netbios, "smb.conf", text)
+        }
+        // Its name is the domain's matter.
+        Image::DomainController => (
+            domain::NETBIOS_NAME.to_owned(),
+            "extra.conf",
+            config::lines(extra)?,
+        ),
     };
+    let ports = image.ports();
     let (host, binding) = reach().await?;
     let owner =
         serde_json::to_string(launch.owner).map_err(|error| failed("the owner's label", error))?;
     let (name, version) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
 
-    let request = GenericImage::new(name, version)
-        .with_exposed_port(445.tcp())
+    let mut request = GenericImage::new(name, version);
+    for port in ports {
+        request = request.with_exposed_port(port.tcp());
+    }
+    let request = request
         .with_wait_for(WaitFor::Nothing)
         .with_container_name(container.name())
         .with_hostname(&netbios)
@@ -114,10 +138,7 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
         .with_label("org.smb-replay.spec", launch.spec)
         .with_label("org.smb-replay.started", Record::now().to_string())
         .with_env_var("SMB_REPLAY_TTL", time_to_live()?.to_string())
-        .with_copy_to(
-            format!("{DIRECTORY}/smb.conf"),
-            config.render()?.into_bytes(),
-        )
+        .with_copy_to(format!("{DIRECTORY}/{file}"), config.into_bytes())
         .with_host_config_modifier(move |host| {
             host.auto_remove = Some(true);
             host.publish_all_ports = Some(false);
@@ -125,7 +146,9 @@ async fn run(launch: &Launch<'_>, container: &Container, tag: &str) -> Result<Re
                 host_ip: Some(binding.to_string()),
                 host_port: Some(String::new()),
             };
-            host.port_bindings = Some(HashMap::from([("445/tcp".to_owned(), Some(vec![binding]))]));
+            let ports = ports.iter();
+            let bound = ports.map(|port| (format!("{port}/tcp"), Some(vec![binding.clone()])));
+            host.port_bindings = Some(bound.collect());
         })
         .with_log_consumer(container.reader())
         .with_reuse(ReuseDirective::Always)

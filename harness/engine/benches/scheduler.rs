@@ -128,6 +128,7 @@ fn replay(trace: &Arc<Trace>, options: &RunOptions) -> RunReport {
         host: String::new(),
         share: String::new(),
         root: String::new(),
+        realm: None,
     };
     let site = Site {
         target,

@@ -42,7 +42,7 @@ pub use report::{
 };
 pub use session::{Session, SessionConnection};
 pub use simulated::{Reply, ReplyEnd, Script, Seen, SimulatedBackend, simulate};
-pub use target::{Identity, Target};
+pub use target::{Identity, Realm, Target};
 pub use times::{Moments, OpTimes, Times};
 pub use verdict::{Kind, Verdict};
 pub use waits::{Wait, WaitPicture, WaitsFor};

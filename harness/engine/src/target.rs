@@ -16,6 +16,17 @@ pub struct Target {
     /// The directory below the share that stands for the trace's root, with `/` between its parts; empty for the
     /// share's own root. Every path of the trace is below it.
     pub root: String,
+    /// The realm that the server is in, for Kerberos.
+    pub realm: Option<Realm>,
+}
+
+/// A Kerberos realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Realm {
+    /// Its name, in capitals: `AD.TEST`.
+    pub name: String,
+    /// Where its key distribution center listens, by TCP.
+    pub kdc: SocketAddr,
 }
 
 /// The account that a trace's `user=` name stands for in this run.

@@ -22,6 +22,7 @@ fn site() -> Site {
         host: "localhost".to_owned(),
         share: "share".to_owned(),
         root: String::new(),
+        realm: None,
     };
     Site {
         target,
