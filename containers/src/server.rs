@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// Makes a directory for `case` on a domain controller, whose accounts are made over LDAP by the caller:
-    /// `identities` by their names in the trace.
+    /// `identities` by their names in the trace. With `kerberos` clients log in by it unless their line says otherwise.
     ///
     /// # Errors
     ///
@@ -151,6 +151,7 @@ impl Server {
         &self,
         case: &str,
         identities: BTreeMap<String, Identity>,
+        kerberos: bool,
     ) -> Result<CaseSite, ServerError> {
         let (Some(domain), Backing::Docker(container)) = (&self.domain, &self.backing) else {
             return Err(ServerError::NotReady {
@@ -166,6 +167,7 @@ impl Server {
             realm: Some(Realm {
                 name: domain.realm.clone(),
                 kdc: domain.kdc,
+                by_default: kerberos,
             }),
         };
         let host = Host::Docker(container.clone());
@@ -174,7 +176,9 @@ impl Server {
 
     /// Becomes an administrator of the domain, if the server is the controller of one, and waits until it is ready.
     pub(crate) async fn join(&mut self) -> Result<(), ServerError> {
-        if let (ServerSpec::SambaAd, Backing::Docker(container)) = (&self.spec, &self.backing) {
+        if let (ServerSpec::SambaAd { .. }, Backing::Docker(container)) =
+            (&self.spec, &self.backing)
+        {
             self.domain = Some(Domain::join(container, self.address.ip()).await?);
         }
         Ok(())

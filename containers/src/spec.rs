@@ -13,6 +13,7 @@ pub(crate) const VERSIONS: [(&str, &str); 3] = [
 
 /// The name of the domain controller.
 const AD: &str = "samba-ad";
+const AD_KERBEROS: &str = "samba-ad-kerberos";
 
 /// What a server must be. The text form is what suites and test names use: `samba-4.17`, `samba-ad`, or `smb://host:port/share`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,7 +25,10 @@ pub enum ServerSpec {
         version: String,
     },
     /// A Samba Active Directory domain controller that serves the test shares itself.
-    SambaAd,
+    SambaAd {
+        /// Clients whose line does not say how log in by Kerberos instead of NTLM.
+        kerberos: bool,
+    },
     /// A server that runs already and that nobody here starts or stops.
     External {
         /// Where it listens, and the share to work in.
@@ -53,7 +57,22 @@ impl ServerSpec {
     /// The Active Directory domain controller.
     #[must_use]
     pub fn samba_ad() -> Self {
-        Self::SambaAd
+        Self::SambaAd { kerberos: false }
+    }
+
+    /// The same, with clients that log in by Kerberos.
+    #[must_use]
+    pub fn samba_ad_kerberos() -> Self {
+        Self::SambaAd { kerberos: true }
+    }
+
+    /// What is started for it: one server can be several to a suite.
+    #[must_use]
+    pub fn to_start(&self) -> Self {
+        match self {
+            Self::SambaAd { .. } => Self::samba_ad(),
+            other => other.clone(),
+        }
     }
 
     /// The name to use as a part of a test's name, without `/` or `:`: `samba-4.17`, `external`.
@@ -61,7 +80,8 @@ impl ServerSpec {
     pub fn name(&self) -> String {
         match self {
             Self::Samba { version } => format!("samba-{version}"),
-            Self::SambaAd => AD.to_owned(),
+            Self::SambaAd { kerberos: false } => AD.to_owned(),
+            Self::SambaAd { kerberos: true } => AD_KERBEROS.to_owned(),
             Self::External { .. } => "external".to_owned(),
         }
     }
@@ -72,7 +92,9 @@ impl FromStr for ServerSpec {
 
     fn from_str(text: &str) -> Result<Self, ServerError> {
         if text == AD {
-            Ok(Self::SambaAd)
+            Ok(Self::samba_ad())
+        } else if text == AD_KERBEROS {
+            Ok(Self::samba_ad_kerberos())
         } else if let Some(version) = text.strip_prefix("samba-") {
             Self::samba(version)
         } else if text.starts_with("smb:") {
@@ -91,7 +113,7 @@ impl fmt::Display for ServerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Samba { version } => write!(f, "samba-{version}"),
-            Self::SambaAd => f.write_str(AD),
+            Self::SambaAd { .. } => f.write_str(&self.name()),
             Self::External { address } => address.fmt(f),
         }
     }
@@ -137,6 +159,7 @@ mod tests {
             "samba-4.17",
             "samba-4.22",
             "samba-ad",
+            "samba-ad-kerberos",
             "smb://nas.example:1445/data",
             "smb://[::1]/data/sub",
         ] {

@@ -32,12 +32,12 @@ pub async fn start(spec: &ServerSpec, options: &StartOptions) -> Result<Server, 
     };
     let external = match spec {
         ServerSpec::External { address } => Some(Ok(address.clone())),
-        ServerSpec::Samba { .. } | ServerSpec::SambaAd
+        ServerSpec::Samba { .. } | ServerSpec::SambaAd { .. }
             if options.sources.contains(&Source::External) =>
         {
             named_by_environment()
         }
-        ServerSpec::Samba { .. } | ServerSpec::SambaAd => None,
+        ServerSpec::Samba { .. } | ServerSpec::SambaAd { .. } => None,
     };
     if let Some(address) = external {
         // A server that was named is meant: another one in its place would only mislead.
@@ -199,7 +199,7 @@ async fn launch(
 ) -> Result<Server, ServerError> {
     let image = match spec {
         ServerSpec::Samba { version } => Image::Standalone { version },
-        ServerSpec::SambaAd => Image::DomainController,
+        ServerSpec::SambaAd { .. } => Image::DomainController,
         ServerSpec::External { .. } => {
             return Err(ServerError::UnknownServer {
                 text: spec.to_string(),

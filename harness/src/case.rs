@@ -174,6 +174,7 @@ impl Case {
             trace: Arc::clone(&trace),
             backend,
             options,
+            kerberos: matches!(&self.spec, Ok(ServerSpec::SambaAd { kerberos: true })),
             keep_failed: self.about.settings.keep,
         };
         let stopper = self.stop_when_interrupted(&request.options);

@@ -26,6 +26,7 @@
 //! `smb-vocabulary`; where servers come from is in `samba-servers`. This crate puts them together,
 //! and shows the result to people and programs. The book in `docs/` says how to use it.
 
+mod accounts;
 mod alone;
 mod arguments;
 mod artifacts;
@@ -40,6 +41,7 @@ mod load;
 mod naming;
 mod needs;
 mod pcapng;
+mod random;
 mod reactions;
 mod render;
 mod replay;

@@ -9,11 +9,15 @@ use smb_vocabulary::VOCABULARY;
 /// What a standalone Samba of ours does not have: it is in no domain, in no cluster, and its share
 /// has no snapshots.
 const STANDALONE_LACKS: &[&str] = &[
+    "access-based-enumeration",
     "directory-leases",
     "domain",
     "persistent-handles",
+    "share-permissions",
     "snapshots",
 ];
+/// What a domain controller of ours does not have.
+const DOMAIN_LACKS: &[&str] = &["directory-leases", "persistent-handles", "snapshots"];
 
 /// Reads `SMB_REPLAY_LACKS`: words of `needs` lines, separated by commas or blanks. The error is a
 /// sentence.
@@ -36,10 +40,12 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, String> {
 
 /// Why this server cannot serve this trace; `None` when it can.
 pub(crate) fn skip_reason(trace: &Trace, server: &Server, lacks: &[String]) -> Option<String> {
-    let is_ours = server.source() != Source::External;
-    let lacked = |need: &&String| {
-        lacks.contains(need) || (is_ours && STANDALONE_LACKS.contains(&need.as_str()))
+    let known = match (server.source(), server.domain()) {
+        (Source::External, _) => &[],
+        (_, Some(_)) => DOMAIN_LACKS,
+        (_, None) => STANDALONE_LACKS,
     };
+    let lacked = |need: &&String| lacks.contains(need) || known.contains(&need.as_str());
     let missing: Vec<&str> = trace
         .needs()
         .iter()
@@ -65,7 +71,7 @@ mod tests {
             error.contains("`lease`") && error.contains("directory-leases"),
             "{error}"
         );
-        for word in STANDALONE_LACKS {
+        for word in STANDALONE_LACKS.iter().chain(DOMAIN_LACKS) {
             assert_eq!(parse(word), Ok(vec![(*word).to_owned()]));
         }
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use replay_engine::{Backend, RunOptions, RunReport, Site, Verdict};
 use replay_ir::Trace;
-use samba_servers::CaseSite;
+use samba_servers::{CaseSite, Server};
 
+use crate::accounts::{self, Unit};
 use crate::servers::Shared;
 use crate::site;
 
@@ -26,6 +27,8 @@ pub(crate) struct Request<'a> {
     pub(crate) trace: Arc<Trace>,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) options: RunOptions,
+    /// Clients log in by Kerberos unless their line says otherwise.
+    pub(crate) kerberos: bool,
     /// Leave the directory on the server when the run was not as expected.
     pub(crate) keep_failed: bool,
 }
@@ -50,12 +53,9 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
     }
     let server = &shared.server;
     let users = site::users(&request.trace);
-    let opened = bounded(
-        "opening the case's directory",
-        server.open_case(request.case, &users),
-    );
-    let mut case = match opened.await {
-        Ok(case) => case,
+    let opened = bounded("opening the case's place", open(server, &request, &users));
+    let (mut case, unit) = match opened.await {
+        Ok(opened) => opened,
         Err(error) => return Err(shared.gone().await.unwrap_or(error)),
     };
     let stop = request.options.stop.clone();
@@ -79,7 +79,7 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         Err(reason) => {
             let reason = shared.gone().await.unwrap_or(reason);
             let mut troubles = Vec::new();
-            close(case, false, &mut troubles).await;
+            close(case, unit, false, &mut troubles).await;
             return Err(reason);
         }
     };
@@ -100,7 +100,7 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         format!("//{}/{}/{}", target.address, target.share, target.root)
     });
     let mut troubles = Vec::new();
-    close(case, keep, &mut troubles).await;
+    close(case, unit, keep, &mut troubles).await;
     Ok(Replayed {
         run,
         server: server.describe(),
@@ -108,6 +108,33 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         kept,
         troubles,
     })
+}
+
+/// The case's directory and accounts; in a domain the latter are made over LDAP.
+async fn open(
+    server: &Server,
+    request: &Request<'_>,
+    users: &[String],
+) -> Result<(CaseSite, Option<Unit>), String> {
+    match server.domain() {
+        Some(domain) => {
+            let (site, unit) = accounts::open(
+                server,
+                domain,
+                request.case,
+                &request.trace,
+                users,
+                request.kerberos,
+            )
+            .await?;
+            Ok((site, Some(unit)))
+        }
+        None => {
+            let site = server.open_case(request.case, users).await;
+            site.map(|site| (site, None))
+                .map_err(|error| error.to_string())
+        }
+    }
 }
 
 /// Stops a run whose server has gone, which a trace that waits for its times would find late. The
@@ -132,7 +159,13 @@ async fn watch(shared: &Shared, options: &RunOptions) -> std::convert::Infallibl
 }
 
 /// Removes the case's directory where the server's own source does not, and the rest of the case.
-async fn close(case: CaseSite, keep: bool, troubles: &mut Vec<String>) {
+async fn close(case: CaseSite, unit: Option<Unit>, keep: bool, troubles: &mut Vec<String>) {
+    if let Some(unit) = unit
+        && !keep
+        && let Err(error) = bounded("removing the case's accounts", unit.remove()).await
+    {
+        troubles.push(error);
+    }
     if !case.root_exists
         && !keep
         && let Err(error) = bounded("removing the case's directory", site::remove_root(&case)).await

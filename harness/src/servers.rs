@@ -32,6 +32,15 @@ pub fn samba_ad() -> Result<ServerSpec, ServerError> {
     Ok(ServerSpec::samba_ad())
 }
 
+/// The same, with clients that log in by Kerberos unless their line says otherwise.
+///
+/// # Errors
+///
+/// None, as with [`samba_ad`].
+pub fn samba_ad_kerberos() -> Result<ServerSpec, ServerError> {
+    Ok(ServerSpec::samba_ad_kerberos())
+}
+
 /// A server that runs already: `smb://host:port/share`.
 ///
 /// # Errors
@@ -68,11 +77,18 @@ impl Pool {
         spec: &ServerSpec,
         progress: Option<samba_servers::Progress>,
     ) -> Result<Arc<Shared>, String> {
+        let spec = &spec.to_start();
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(slots.entry(spec.to_string()).or_default())
         };
         let start = async || {
+            if *spec == ServerSpec::samba_ad() && std::env::var_os("SMB_REPLAY_SERVER").is_none() {
+                let available = tokio::task::spawn_blocking(ldap_provision::available).await;
+                available
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?;
+            }
             let mut options = StartOptions::from_env().map_err(|error| error.to_string())?;
             options.progress = progress;
             let server = samba_servers::start(spec, &options).await;

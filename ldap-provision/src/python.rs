@@ -39,6 +39,8 @@ const MODULES: &[(&str, &str)] = &[
     ),
 ];
 
+const HOME: &str = include_str!("home.py");
+
 static BRIDGE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// The module that is called.
@@ -65,6 +67,8 @@ fn bridge(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 
 /// Lets Python find what a virtual environment holds; the variable VIRTUAL_ENV alone means nothing to it.
 fn add_packages(py: Python<'_>) -> PyResult<()> {
+    let home = PyModule::from_code(py, &CString::new(HOME)?, c"home.py", c"ldap_provision_home")?;
+    home.call_method0("settle")?;
     let named = std::env::var_os("SMB_REPLAY_VENV").filter(|path| !path.is_empty());
     let environment = named.map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.venv")),

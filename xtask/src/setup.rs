@@ -123,6 +123,11 @@ pub(crate) fn bring_up(runner: &Runner, may_install: bool, everything: bool) -> 
     sources
 }
 
+/// Whether programs can be built that have Python inside.
+pub(crate) fn has_python_dev() -> bool {
+    is_there("python3-config")
+}
+
 /// Makes the virtual environment with what ldap-provision and its tests need, unless it is there; the
 /// error says what did not work.
 pub(crate) fn python_environment(runner: &Runner, may_install: bool) -> Result<(), String> {
@@ -148,7 +153,7 @@ pub(crate) fn python_environment(runner: &Runner, may_install: bool) -> Result<(
     runner
         .run(&mut make, INSTALLING)
         .map_err(|trouble| trouble.to_string())?;
-    let pip = environment.join("bin/pip").to_string_lossy().into_owned();
+    let pip = environment.join("bin/pip");
     let quiet = ["install", "--quiet", "--disable-pip-version-check"];
     let mut install = runner.program(&pip, &quiet);
     for file in REQUIREMENTS {

@@ -1,29 +1,49 @@
-//! The security tokens of SESSION_SETUP (MS-SMB2 3.2.4.2.3): SPNEGO with NTLM for an account, bare NTLM for an
+//! The security tokens of SESSION_SETUP (MS-SMB2 3.2.4.2.3): SPNEGO with NTLM or Kerberos for an account, bare NTLM for an
 //! anonymous client. Tokens in, tokens out; who sends them, and what is derived from the session key, is
 //! [`login`](super::login)'s.
 
 use secrecy::ExposeSecret;
+use sspi::generator::GeneratorState;
 use sspi::ntlm::NtlmConfig;
 use sspi::{
     AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, Credentials, CredentialsBuffers,
-    DataRepresentation, Negotiate, NegotiateConfig, SecurityBuffer, SecurityStatus, Sspi, SspiImpl,
-    Username,
+    DataRepresentation, KerberosConfig, Negotiate, NegotiateConfig, SecurityBuffer, SecurityStatus,
+    Sspi, SspiImpl, Username,
 };
 use tracing::subscriber::NoSubscriber;
 
-use replay_engine::Identity;
+use replay_engine::{Identity, Target};
+use smb_vocabulary::Mechanism;
+
+use super::kdc::Kdc;
 
 /// The name that NTLM may tell a server about the client's machine.
 const WORKSTATION: &str = "SMB-REPLAY";
 
 /// A login that could not go on. Holds no secret: sspi's own texts name structures, never their contents.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct AuthError(String);
+#[error("{text}")]
+pub(super) struct AuthError {
+    text: String,
+    /// The NTSTATUS with which a key distribution center refused.
+    pub(super) status: Option<u32>,
+}
+
+impl From<&str> for AuthError {
+    fn from(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            status: None,
+        }
+    }
+}
 
 impl From<sspi::Error> for AuthError {
     fn from(error: sspi::Error) -> Self {
-        Self(format!("{:?}: {}", error.error_type, error.description))
+        Self {
+            text: format!("{:?}: {}", error.error_type, error.description),
+            status: None,
+        }
     }
 }
 
@@ -36,12 +56,34 @@ pub(super) enum Login {
 }
 
 impl Login {
-    /// A login as `identity`, or an anonymous one.
+    /// A login as `identity` by NTLM, or an anonymous one.
     pub(super) fn new(identity: Option<&Identity>) -> Result<Self, AuthError> {
         match identity {
-            Some(identity) => Ok(Self::Account(Box::new(Account::new(identity)?))),
+            Some(identity) => Ok(Self::Account(Box::new(Account::ntlm(identity)?))),
             None => Ok(Self::Anonymous(Anonymous::Negotiate)),
         }
+    }
+
+    /// A login by `mechanism`. With Kerberos the KDC is asked for what the first token needs; nothing later asks it.
+    pub(super) async fn begin(
+        identity: Option<&Identity>,
+        mechanism: Mechanism,
+        target: &Target,
+    ) -> Result<Self, AuthError> {
+        match (identity, mechanism) {
+            (Some(identity), Mechanism::Kerberos) => {
+                let mut account = Account::kerberos(identity, target)?;
+                account.first = Some(account.ask(&[]).await?);
+                Ok(Self::Account(Box::new(account)))
+            }
+            _ => Self::new(identity),
+        }
+    }
+
+    /// Whether the session key is that of the last token that was received, not that of the last one that was sent: the
+    /// server chooses it (RFC 4121 2, the acceptor's subkey).
+    pub(super) fn key_comes_last(&self) -> bool {
+        matches!(self, Self::Account(account) if account.kerberos.is_some())
     }
 
     /// The token that answers the server's `token` (for the first one: what NEGOTIATE carried, which is not
@@ -63,26 +105,65 @@ impl Login {
     }
 }
 
-/// A login by NTLM inside SPNEGO.
+/// A login by NTLM or Kerberos inside SPNEGO.
 pub(super) struct Account {
     negotiate: Negotiate,
     credentials: Option<CredentialsBuffers>,
     complete: bool,
+    kerberos: Option<Kerberos>,
+    /// The first token, where it has been made already.
+    first: Option<Vec<u8>>,
+}
+
+/// What only Kerberos needs.
+struct Kerberos {
+    kdc: Kdc,
+    /// The server as the KDC knows it: `cifs/dc1.ad.test`.
+    service: String,
 }
 
 impl Account {
-    fn new(identity: &Identity) -> Result<Self, AuthError> {
+    fn ntlm(identity: &Identity) -> Result<Self, AuthError> {
         let username = match identity.account.contains(['\\', '@']) {
             true => Username::parse(&identity.account),
             false => Username::new_down_level_logon_name(&identity.account, &identity.domain),
         };
-        let username = username.map_err(|_| AuthError("the account's name is malformed".into()))?;
-        let password = identity.password.expose_secret().to_owned().into();
+        let username = username.map_err(|_| "the account's name is malformed")?;
         let config = NegotiateConfig::new(
             Box::new(NtlmConfig::default()),
             Some("ntlm,!kerberos,!pku2u".into()),
             WORKSTATION.into(),
         );
+        Self::new(identity, username, config, None)
+    }
+
+    fn kerberos(identity: &Identity, target: &Target) -> Result<Self, AuthError> {
+        let realm = target
+            .realm
+            .as_ref()
+            .ok_or("Kerberos needs a server that is in a domain")?;
+        let username = Username::new_down_level_logon_name(&identity.account, &realm.name)
+            .map_err(|_| "the account's name is malformed")?;
+        let config = KerberosConfig::new(&format!("tcp://{}", realm.kdc), WORKSTATION.into());
+        let config = NegotiateConfig::new(
+            Box::new(config),
+            Some("kerberos,!ntlm,!pku2u".into()),
+            WORKSTATION.into(),
+        );
+        let kerberos = Kerberos {
+            kdc: Kdc::new(realm.kdc),
+            service: format!("cifs/{}", target.host),
+        };
+        Self::new(identity, username, config, Some(kerberos))
+    }
+
+    fn new(
+        identity: &Identity,
+        username: Username,
+        config: NegotiateConfig,
+        kerberos: Option<Kerberos>,
+    ) -> Result<Self, AuthError> {
+        let password = identity.password.expose_secret().to_owned().into();
         quietly(|| {
             let mut negotiate = Negotiate::new_client(config)?;
             let credentials = negotiate
@@ -98,46 +179,91 @@ impl Account {
                 negotiate,
                 credentials,
                 complete: false,
+                kerberos,
+                first: None,
             })
         })
     }
 
     fn next(&mut self, token: &[u8]) -> Result<Vec<u8>, AuthError> {
-        if self.complete {
-            return Err(AuthError(
-                "the server goes on with a login that is complete".into(),
-            ));
+        if let Some(first) = self.first.take() {
+            return Ok(first);
         }
+        // Nothing is asked any more, so it never waits.
+        let mut asking = std::pin::pin!(self.ask(token));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match asking.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(token) => token,
+            std::task::Poll::Pending => Err("the login asks the KDC once more".into()),
+        }
+    }
+
+    /// The next token; asks the KDC where that is needed.
+    async fn ask(&mut self, token: &[u8]) -> Result<Vec<u8>, AuthError> {
+        if self.complete {
+            return Err("the server goes on with a login that is complete".into());
+        }
+        let mut requirements = ClientRequestFlags::MUTUAL_AUTH | ClientRequestFlags::INTEGRITY;
+        // With Kerberos the flag means another thing: user-to-user authentication.
+        requirements.set(ClientRequestFlags::USE_SESSION_KEY, self.kerberos.is_none());
+        let service = self
+            .kerberos
+            .as_ref()
+            .map(|kerberos| kerberos.service.clone());
         let mut input = [SecurityBuffer::new(token.to_vec(), BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
-        let status = quietly(|| {
+        let result = {
             let mut builder = self
                 .negotiate
                 .initialize_security_context()
                 .with_credentials_handle(&mut self.credentials)
-                .with_context_requirements(
-                    ClientRequestFlags::MUTUAL_AUTH
-                        | ClientRequestFlags::INTEGRITY
-                        | ClientRequestFlags::USE_SESSION_KEY,
-                )
+                .with_context_requirements(requirements)
                 .with_target_data_representation(DataRepresentation::Native)
                 .with_input(&mut input)
                 .with_output(&mut output);
-            let result = self
-                .negotiate
-                .initialize_security_context_impl(&mut builder)?
-                .resolve_to_result()?;
-            Ok::<_, AuthError>(result.status)
+            if let Some(service) = &service {
+                builder = builder.with_target_name(service);
+            }
+            let mut generator = quietly(|| {
+                self.negotiate
+                    .initialize_security_context_impl(&mut builder)
+            })?;
+            let mut state = quietly(|| generator.start());
+            loop {
+                match state {
+                    GeneratorState::Completed(result) => break result,
+                    GeneratorState::Suspended(request) => {
+                        let Some(kerberos) = &mut self.kerberos else {
+                            return Err("a login by NTLM asks for a KDC".into());
+                        };
+                        let answer = kerberos.kdc.ask(&request.data).await.map_err(|error| {
+                            let kind = sspi::ErrorKind::NoAuthenticatingAuthority;
+                            sspi::Error::new(kind, error.to_string())
+                        });
+                        state = quietly(|| generator.resume(answer));
+                    }
+                }
+            }
+        };
+        let status = result.map_err(|error| AuthError {
+            status: self
+                .kerberos
+                .as_ref()
+                .and_then(|kerberos| kerberos.kdc.refusal()),
+            ..error.into()
         })?;
-        match status {
+        match status.status {
             SecurityStatus::Ok => self.complete = true,
             SecurityStatus::ContinueNeeded => {}
-            other => return Err(AuthError(format!("unexpected state {other:?}"))),
+            other => return Err(format!("unexpected state {other:?}").as_str().into()),
         }
         Ok(std::mem::take(&mut output[0].buffer))
     }
 
     fn session_key(&self) -> Option<[u8; 16]> {
+        if self.kerberos.is_some() && !self.complete {
+            return None;
+        }
         let keys = quietly(|| self.negotiate.query_context_session_key()).ok()?;
         keys.session_key.as_ref().get(..16)?.try_into().ok()
     }
@@ -173,13 +299,9 @@ impl Anonymous {
                 *self = Self::Complete;
                 Ok(Self::authenticate())
             }
-            Self::Authenticate => Err(AuthError(
-                "the server's challenge is not one of NTLM".into(),
-            )),
+            Self::Authenticate => Err("the server's challenge is not one of NTLM".into()),
             Self::Complete if token.is_empty() => Ok(Vec::new()),
-            Self::Complete => Err(AuthError(
-                "the server goes on with a login that is complete".into(),
-            )),
+            Self::Complete => Err("the server goes on with a login that is complete".into()),
         }
     }
 
@@ -230,6 +352,24 @@ mod tests {
             sid: None,
             password: password.to_owned().into(),
         }
+    }
+
+    fn target() -> Target {
+        Target {
+            address: ([127, 0, 0, 1], 445).into(),
+            host: "server".into(),
+            share: "data".into(),
+            root: String::new(),
+            realm: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn kerberos_needs_a_realm() {
+        let alice = identity("right");
+        let login = Login::begin(Some(&alice), Mechanism::Kerberos, &target()).await;
+        let error = login.err().expect("there is no realm").to_string();
+        assert!(error.contains("in a domain"), "{error}");
     }
 
     /// The other side, by sspi's own server.
@@ -307,7 +447,8 @@ mod tests {
             b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x00",
             &[0xff; 300],
         ] {
-            let mut login = Login::new(Some(&identity("right"))).unwrap();
+            let mut login =
+                Login::new(Some(&identity("right"))).unwrap();
             login.next(&[]).unwrap();
             assert!(login.next(rubbish).is_err(), "{rubbish:02x?}");
             let mut login = Login::new(None).unwrap();
@@ -320,7 +461,8 @@ mod tests {
     #[test]
     fn nothing_secret_reaches_the_log() {
         let mut server = quietly(|| Server::new("Sesame-open-17"));
-        let mut login = Login::new(Some(&identity("Sesame-open-17"))).unwrap();
+        let mut login = Login::new(Some(&identity("Sesame-open-17")))
+        .unwrap();
         let first = login.next(&[]).unwrap();
         let challenge = quietly(|| server.next(first)).unwrap();
         login.next(&challenge).unwrap();

@@ -3,7 +3,7 @@
 //! [`sessions`](super::sessions).
 
 use replay_engine::{Identity, Outcome};
-use smb_vocabulary::{ClientSettings, Encryption};
+use smb_vocabulary::{ClientSettings, Encryption, Mechanism};
 use smb_wire::crypto::PreauthHash;
 use smb_wire::messages::{SessionSetupRequest, SessionSetupResponse};
 use smb_wire::{
@@ -73,7 +73,24 @@ impl Authentication {
         let named = settings.user.map(|user| format!(" as {user}"));
         let named = named.unwrap_or_default();
         let failed = |error| Outcome::Broken(format!("logging in{named}: {error}"));
-        let mut login = Login::new(identity).map_err(failed)?;
+        if settings.mechanism == Some(Mechanism::Kerberos) {
+            let reason = format!("logging in{named}: a further login by Kerberos is not there");
+            return Err(Outcome::Broken(reason));
+        }
+        let login = Login::new(identity).map_err(failed)?;
+        Self::with_login(login, settings, basis, previous_session_id)
+    }
+
+    /// A login that has been begun, with the same.
+    pub(super) fn with_login(
+        mut login: Login,
+        settings: &ClientSettings<'_>,
+        basis: &Basis,
+        previous_session_id: Option<u64>,
+    ) -> Result<Self, Outcome> {
+        let named = settings.user.map(|user| format!(" as {user}"));
+        let named = named.unwrap_or_default();
+        let failed = |error| Outcome::Broken(format!("logging in{named}: {error}"));
         let token = login.next(&[]).map_err(failed)?;
         Ok(Self {
             login,
@@ -105,6 +122,11 @@ impl Authentication {
     /// The hash that what is sent becomes part of.
     pub(super) fn preauth(&mut self) -> &mut PreauthHash {
         &mut self.basis.preauth
+    }
+
+    /// Whether the session's keys are there only after the last answer; see [`Login::key_comes_last`].
+    pub(super) fn key_comes_last(&self) -> bool {
+        self.login.key_comes_last()
     }
 
     /// The session's keys, once the last request has gone out.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use replay_engine::{ClientContext, Identity, Outcome};
 use replay_ir::Answer;
-use smb_vocabulary::ClientSettings;
+use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_vocabulary::answer::{self, Stage};
 use smb_wire::crypto::PreauthHash;
 use smb_wire::messages::{NegotiateResponse, TreeConnectResponse};
@@ -17,6 +17,7 @@ use smb_wire::{Header, Request, Response, SecurityMode, SessionFlags, ntstatus, 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::auth::{AuthError, Login};
 use super::authentication::{Authentication, Basis, Progress};
 use super::connection::Shared;
 use super::frame::Inbox;
@@ -106,6 +107,15 @@ async fn connect(shared: &Shared, previous_session_id: u64) -> Result<Connected,
     })
 }
 
+/// How it logs in: as its line says, or as is usual where it goes.
+fn mechanism(shared: &Shared, settings: &ClientSettings<'_>) -> Mechanism {
+    let by_default = match &shared.context.target.realm {
+        Some(realm) if realm.by_default => Mechanism::Kerberos,
+        _ => Mechanism::Ntlm,
+    };
+    settings.mechanism.unwrap_or(by_default)
+}
+
 /// As whom; `None` for an anonymous client.
 pub(super) fn identity(
     context: &ClientContext,
@@ -159,6 +169,7 @@ impl Attempt {
             status: ntstatus::SUCCESS,
             negotiate: None,
             session: None,
+            mechanism: None,
             tree: None,
         };
         let request = Request::Negotiate(offer.request.clone());
@@ -181,17 +192,30 @@ impl Attempt {
                 .security_mode
                 .contains(SecurityMode::SIGNING_REQUIRED),
         };
-        let authentication =
-            Authentication::new(identity, settings, &basis, Some(previous_session_id))?;
-        self.transport.basis = Some(Box::new(basis));
-
         known.negotiate = Some(&negotiated);
         known.stage = Stage::SessionSetup;
+        let mechanism = mechanism(shared, settings);
+        let login = match Login::begin(identity, mechanism, &shared.context.target).await {
+            Ok(login) => login,
+            Err(AuthError {
+                status: Some(status),
+                ..
+            }) => return refused(&known, status),
+            Err(error) => {
+                let user = settings.user.unwrap_or("nobody");
+                return Err(Outcome::Broken(format!("logging in as {user}: {error}")));
+            }
+        };
+        let authentication =
+            Authentication::with_login(login, settings, &basis, Some(previous_session_id))?;
+        self.transport.basis = Some(Box::new(basis));
+
         let flags = match self.session_setup(authentication).await? {
             Ok(flags) => flags,
             Err(status) => return refused(&known, status),
         };
         known.session = Some(flags);
+        known.mechanism = identity.map(|_| mechanism);
         let session = &self.transport.sessions[0];
         shared.registry.logged_in(shared.context.client, session.id);
 
@@ -250,6 +274,18 @@ impl Attempt {
             };
             let progress = authentication.answered(&reply.header, &response, &reply.bytes);
             if let Progress::Done(flags) = progress.map_err(Outcome::Violation)? {
+                if authentication.key_comes_last() {
+                    let security = authentication.security().map_err(unfit)?;
+                    let security = security.ok_or_else(|| {
+                        Outcome::Violation("the login gave no session key".to_owned())
+                    })?;
+                    // The answer that brought the key is signed with it.
+                    if reply.header.is_signed() {
+                        let verified = security.verify(&reply.bytes);
+                        verified.map_err(Outcome::Violation)?;
+                    }
+                    self.transport.sessions[0].security = security;
+                }
                 let protection = authentication.protection(flags);
                 let applied = protection.and_then(|it| it.apply(&mut self.transport.sessions[0]));
                 applied.map_err(Outcome::Violation)?;

@@ -27,6 +27,7 @@ mod credits;
 mod durable;
 mod frame;
 mod ioctl;
+mod kdc;
 mod login;
 mod negotiate;
 mod opens;
@@ -49,7 +50,7 @@ use replay_engine::{
     Backend, Capabilities, ClientContext, CloseError, Connection, Op, Unsupported,
 };
 use replay_ir::{Mode, Role, Step, StepId, Trace};
-use smb_vocabulary::{ClientSettings, Mechanism, Operation, VOCABULARY};
+use smb_vocabulary::{Operation, VOCABULARY};
 
 use connection::Shared;
 
@@ -67,7 +68,7 @@ impl Native {
             capabilities: Capabilities {
                 mode: Mode::Breaks,
                 verbs: verbs.map(|verb| verb.name).collect(),
-                limits: vec![("auth=kerberos", "it logs in by NTLM")],
+                limits: Vec::new(),
             },
         }
     }
@@ -90,12 +91,6 @@ impl Backend for Native {
     }
 
     fn missing(&self, trace: &Trace) -> Vec<Unsupported> {
-        let clients = trace.clients().iter().filter_map(|client| {
-            let settings = ClientSettings::decode(client).ok()?;
-            let kerberos = settings.mechanism == Some(Mechanism::Kerberos);
-            let what = format!("client {} auth=kerberos", client.name());
-            kerberos.then_some(Unsupported { step: None, what })
-        });
         let steps = trace.steps().filter_map(|step| {
             let what = missing_in(&step)?;
             Some(Unsupported {
@@ -103,7 +98,7 @@ impl Backend for Native {
                 what,
             })
         });
-        clients.chain(steps).collect()
+        steps.collect()
     }
 
     fn client(&self, context: ClientContext) -> Box<dyn Connection> {

@@ -11,7 +11,7 @@ use smb::{
     FileId, InfoType, NegotiateResponse, ResponseContent, SessionFlags, TreeConnectResponse,
 };
 use smb_vocabulary::answer::{self, Connected};
-use smb_vocabulary::{Operation, answer::Stage};
+use smb_vocabulary::{Mechanism, Operation, answer::Stage};
 use smb_wire::{self as wire, messages as message};
 
 use super::failure::Failure;
@@ -145,6 +145,8 @@ pub(super) fn connect(stage: Stage, status: u32, summary: &Summary<'_>) -> Answe
         status,
         negotiate: negotiate.as_ref(),
         session,
+        // It logs in by nothing else.
+        mechanism: session.map(|_| Mechanism::Ntlm),
         tree: tree.as_ref(),
     })
 }

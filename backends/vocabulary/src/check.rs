@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::accounts;
 use crate::client::ClientSettings;
 use crate::given::GivenItem;
 use crate::operation::{HeaderOptions, Operation};
-use replay_ir::{Step, StepId, Trace};
+use replay_ir::{Given, Step, StepId, Trace};
 
 /// Something wrong with a trace that has been loaded. Its message is a sentence fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
             message,
         })
     });
-    let givens = trace.givens().iter().filter_map(|given| {
+    let in_share = |given: &&Given| !accounts::is_account(given);
+    let givens = trace.givens().iter().filter(in_share).filter_map(|given| {
         let message = GivenItem::decode(given).err()?.to_string();
         Some(Problem {
             line: given.line(),
@@ -53,7 +55,13 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
             message,
         })
     });
-    clients.chain(givens).chain(steps).collect()
+    let accounts = accounts::Accounts::read(trace).1;
+    let accounts = accounts.into_iter().map(|problem| Problem {
+        line: problem.line,
+        step: None,
+        message: problem.message,
+    });
+    clients.chain(givens).chain(accounts).chain(steps).collect()
 }
 
 /// A client or a tree that a step names and that is not there. `trees` are those of the steps before.

@@ -24,7 +24,9 @@ pub struct ClientSettings<'t> {
     pub wrong_password: bool,
     /// Overrides the identity's domain.
     pub domain: Option<&'t str>,
-    /// The mechanism; `None` leaves it to the backend.
+    /// The groups that the user is a member of, besides those of `given` lines.
+    pub groups: Vec<&'t str>,
+    /// The mechanism; `None` leaves it to the run, and then to the backend.
     pub mechanism: Option<Mechanism>,
     /// The share; `None` is the run's.
     pub share: Option<&'t str>,
@@ -148,6 +150,11 @@ impl<'t> ClientSettings<'t> {
             anonymous: args.has("anonymous"),
             wrong_password: args.has("wrong-password"),
             domain: args.str("domain"),
+            groups: args
+                .list("groups")
+                .iter()
+                .filter_map(Value::as_str)
+                .collect(),
             mechanism: args.parsed("auth", |word| match word {
                 "ntlm" => Ok(Mechanism::Ntlm),
                 "kerberos" => Ok(Mechanism::Kerberos),
@@ -172,10 +179,10 @@ impl<'t> ClientSettings<'t> {
 
     /// What loading does not know of already.
     fn check(&self, client: &Client) -> Result<(), ArgError> {
-        if self.wrong_password && self.user.is_none() {
+        if self.user.is_none() && (self.wrong_password || !self.groups.is_empty()) {
             let name = client.name();
             return Err(ArgError::Conflict(format!(
-                "client {name}: `wrong-password` needs a `user=`"
+                "client {name}: `wrong-password` and `groups=` need a `user=`"
             )));
         }
         if client.on().is_some() {

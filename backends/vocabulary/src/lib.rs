@@ -8,6 +8,7 @@
 //!
 //! No I/O: sending and receiving is the backends' part.
 
+mod accounts;
 pub mod answer;
 mod args;
 mod chain;
@@ -24,6 +25,7 @@ mod spec;
 pub mod time;
 pub mod words;
 
+pub use accounts::{AccountState, Accounts};
 pub use args::ArgError;
 pub use chain::{Chain, chain};
 pub use check::{Problem, check_trace};

@@ -27,6 +27,8 @@ pub struct Realm {
     pub name: String,
     /// Where its key distribution center listens, by TCP.
     pub kdc: SocketAddr,
+    /// Whether clients whose line does not say how log in by Kerberos.
+    pub by_default: bool,
 }
 
 /// The account that a trace's `user=` name stands for in this run.

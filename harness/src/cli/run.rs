@@ -125,6 +125,7 @@ async fn replay_on(
         trace: Arc::clone(&trace),
         backend,
         options,
+        kerberos: *spec == ServerSpec::samba_ad_kerberos(),
         keep_failed: arguments.keep,
     };
     let replayed = replay(&shared, request).await;

@@ -1,6 +1,7 @@
 //! Answers of connecting.
 
 use super::Fields;
+use crate::Mechanism;
 use replay_ir::Answer;
 use smb_wire::messages::{NegotiateResponse, TreeConnectResponse};
 use smb_wire::{Dialect, SecurityMode, SessionFlags, ShareFlags, ShareType, ntstatus};
@@ -27,6 +28,8 @@ pub struct Connected<'a> {
     pub negotiate: Option<&'a NegotiateResponse>,
     /// SessionFlags of the last SESSION_SETUP answer, if the session was established.
     pub session: Option<SessionFlags>,
+    /// The mechanism by which the session was established.
+    pub mechanism: Option<Mechanism>,
     /// The server's TREE_CONNECT answer, if it came that far.
     pub tree: Option<&'a TreeConnectResponse>,
 }
@@ -63,6 +66,11 @@ pub fn connect(connected: &Connected<'_>) -> Answer {
             .word("encryption", encryption)
             .word("account", account);
     }
+    fields = match connected.mechanism {
+        Some(Mechanism::Ntlm) => fields.word("mechanism", "ntlm"),
+        Some(Mechanism::Kerberos) => fields.word("mechanism", "kerberos"),
+        None => fields,
+    };
     if let Some(tree) = connected.tree {
         fields = tree_fields(fields, tree);
     }
@@ -121,6 +129,7 @@ mod tests {
             status: ntstatus::LOGON_FAILURE,
             negotiate: Some(&negotiate),
             session: None,
+            mechanism: None,
             tree: None,
         });
         assert_eq!(answer.status, ntstatus::LOGON_FAILURE);

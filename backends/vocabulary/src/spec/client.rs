@@ -22,9 +22,14 @@ pub(super) const ARGS: &[ArgSpec] = &[
         "The domain to log in to, instead of the one that the run's identity has.",
     ),
     optional(
+        "groups",
+        ArgKind::List(&ArgKind::Token(check_identity)),
+        "Groups that the user is a member of. Needs a domain.",
+    ),
+    optional(
         "auth",
         ArgKind::Word(&["ntlm", "kerberos"]),
-        "The mechanism; without it the backend chooses.",
+        "The mechanism; without it the run chooses.",
     ),
     optional(
         "share",

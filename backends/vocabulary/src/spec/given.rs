@@ -2,6 +2,8 @@
 
 use super::security::SD;
 use super::{optional, positional};
+use crate::accounts::AccountState;
+use crate::client::check_identity;
 use crate::{time, words};
 use replay_ir::{ArgKind, ArgSpec, GivenSpec, NameSpec};
 
@@ -17,6 +19,17 @@ const CREATED: ArgSpec = optional(
     "CreationTime, for instance `2020-02-29T12:00:00Z`.",
 );
 const WRITTEN: ArgSpec = optional("written", TIME, "LastWriteTime.");
+
+const NAME: ArgSpec = positional(
+    "name",
+    ArgKind::Token(check_identity),
+    "Its name in the trace; the run maps it to an account.",
+);
+const MEMBER_OF: ArgSpec = optional(
+    "groups",
+    ArgKind::List(&ArgKind::Token(check_identity)),
+    "The groups that it is a member of.",
+);
 
 pub(super) const GIVENS: &[GivenSpec] = &[
     GivenSpec {
@@ -63,6 +76,26 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             SD,
         ],
         doc: "A directory that exists before the first step.",
+    },
+    GivenSpec {
+        name: "user",
+        args: &[
+            NAME,
+            MEMBER_OF,
+            optional(
+                "state",
+                ArgKind::Word(AccountState::WORDS),
+                "What a login meets: `enabled` (default) nothing, `disabled` ACCOUNT_DISABLED, `expired` \
+                 ACCOUNT_EXPIRED, `locked-out` ACCOUNT_LOCKED_OUT, `must-change` PASSWORD_MUST_CHANGE. Another than \
+                 `enabled` needs a domain.",
+            ),
+        ],
+        doc: "A user with an account of its own. One that a `client` line names need not be given.",
+    },
+    GivenSpec {
+        name: "group",
+        args: &[NAME, MEMBER_OF],
+        doc: "A group; needs a domain. One that a `groups=` names need not be given, unless it is a member of another.",
     },
 ];
 
@@ -118,6 +151,15 @@ pub(super) const NEEDS: &[NameSpec] = &[
     need(
         "encrypted-share",
         "The server has a share `encrypted` that shows the same directory and takes encrypted requests only.",
+    ),
+    need(
+        "share-permissions",
+        "The server has shares `share-read`, `share-change` and `share-none` that show the same directory and whose own \
+         permissions let everybody read, read and change, and do nothing.",
+    ),
+    need(
+        "access-based-enumeration",
+        "The server has a share `enumerated` that shows the same directory, and in it only what a user may read.",
     ),
     need("domain", "The server is in an Active Directory domain."),
 ];

@@ -10,7 +10,8 @@ pub(super) const CONNECT: VerbSpec = VerbSpec {
     doc: "Opens the connection, negotiates, logs in, and connects the share, all as the client's line says. A client \
           whose first step is another one is connected before the trace's time begins; the verb is for traces in \
           which connecting may fail, or which connect again after `disconnect`. The status is that of the exchange \
-          that ended it, which `stage` names. After `disconnect` the new session names the lost one as its \
+          that ended it, which `stage` names. What a key distribution center refuses has the status that a login by NTLM \
+          would have. After `disconnect` the new session names the lost one as its \
           predecessor, so that the server has ended that one before it answers (MS-SMB2 3.3.5.5.3). A client that has \
           only logged off logs in again on the same connection, and so does one with a session of its own on another's \
           connection.",
@@ -46,6 +47,11 @@ pub(super) const CONNECT: VerbSpec = VerbSpec {
             "account",
             ArgKind::Word(&["user", "guest", "anonymous"]),
             "SessionFlags: as what the client was let in.",
+        ),
+        field(
+            "mechanism",
+            ArgKind::Word(&["ntlm", "kerberos"]),
+            "The mechanism that the server accepted.",
         ),
         field(
             "share-type",
