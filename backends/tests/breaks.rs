@@ -57,6 +57,7 @@ impl Scene {
             host: "fake".to_owned(),
             share: "data".to_owned(),
             root: String::new(),
+            realm: None,
         };
         let mut player = Player::new(&Stage {
             backend: Arc::new(Native::new()),

@@ -86,6 +86,7 @@ impl Domain {
                 name: case::SETUP.to_owned(),
                 account,
                 domain: netbios.clone(),
+                sid: None,
                 password,
             },
             netbios,

@@ -3,6 +3,7 @@
 //! Each replay has an organizational unit of its own, and its accounts have names that nobody else's have, so that traces
 //! that run at the same time do not see each other's. Passwords are random and exist in this process alone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ldap_provision::{Group, Plan, Schema, Session, Settings, State, User};
@@ -54,15 +55,24 @@ pub(crate) async fn open(
         session.close()?;
         Ok(report)
     });
-    if let Err(error) = made.await {
-        // What was made of it before is not worth a second error.
-        let _ = unit.remove().await;
-        return Err(format!("making the accounts: {error}"));
-    }
+    let report = match made.await {
+        Ok(report) => report,
+        Err(error) => {
+            // What was made of it before is not worth a second error.
+            let _ = unit.remove().await;
+            return Err(format!("making the accounts: {error}"));
+        }
+    };
+    let identifiers: BTreeMap<_, _> = report
+        .accounts
+        .into_iter()
+        .map(|account| (account.name, account.sid))
+        .collect();
     let identities = passwords.into_iter().map(|(name, password)| {
         let account = account(&name, &letters);
         let identity = Identity {
             name: name.clone(),
+            sid: identifiers.get(&account).cloned(),
             account,
             domain: domain.netbios.clone(),
             password,
