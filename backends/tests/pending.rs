@@ -39,6 +39,7 @@ async fn asked() -> (Player, Fake, Header) {
         host: "fake".to_owned(),
         share: "data".to_owned(),
         root: String::new(),
+        realm: None,
     };
     let mut player = Player::new(&Stage {
         backend: Arc::new(Native::new()),

@@ -447,8 +447,7 @@ mod tests {
             b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x00",
             &[0xff; 300],
         ] {
-            let mut login =
-                Login::new(Some(&identity("right"))).unwrap();
+            let mut login = Login::new(Some(&identity("right"))).unwrap();
             login.next(&[]).unwrap();
             assert!(login.next(rubbish).is_err(), "{rubbish:02x?}");
             let mut login = Login::new(None).unwrap();
@@ -461,8 +460,7 @@ mod tests {
     #[test]
     fn nothing_secret_reaches_the_log() {
         let mut server = quietly(|| Server::new("Sesame-open-17"));
-        let mut login = Login::new(Some(&identity("Sesame-open-17")))
-        .unwrap();
+        let mut login = Login::new(Some(&identity("Sesame-open-17"))).unwrap();
         let first = login.next(&[]).unwrap();
         let challenge = quietly(|| server.next(first)).unwrap();
         login.next(&challenge).unwrap();

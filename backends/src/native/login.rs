@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use replay_engine::{ClientContext, Identity, Outcome};
 use replay_ir::Answer;
-use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_vocabulary::answer::{self, Stage};
+use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_wire::crypto::PreauthHash;
 use smb_wire::messages::{NegotiateResponse, TreeConnectResponse};
 use smb_wire::{Header, Request, Response, SecurityMode, SessionFlags, ntstatus, split_compound};
