@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use replay_engine::{ClientContext, Events, Op, Outcome};
 use replay_ir::{Answer, ClientId, Role};
-use smb_vocabulary::ClientSettings;
 use smb_vocabulary::answer::{self, Stage};
+use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_wire::messages::TreeConnectResponse;
 use smb_wire::{Header, Request, Response, SessionFlags, ShareFlags, ntstatus};
 
@@ -273,6 +273,8 @@ impl Setup {
             status,
             negotiate: None,
             session: self.flags,
+            // A further login is by nothing else.
+            mechanism: self.flags.map(|_| Mechanism::Ntlm),
             tree,
         })
     }
