@@ -9,7 +9,7 @@ import os
 import sys
 
 
-def own_library(maps="/proc/self/maps"):
+def own_library(maps: str = "/proc/self/maps") -> str | None:
     """The folder of the standard library that belongs to the shared library which runs, or None where that is unknown."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     try:
@@ -27,7 +27,7 @@ def own_library(maps="/proc/self/maps"):
     return None
 
 
-def settle():
+def settle() -> None:
     """Puts the right folders in the place of wrong ones."""
     right = own_library()
     wrong = os.path.dirname(os.path.abspath(os.__file__))

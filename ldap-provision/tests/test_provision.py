@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import home
 import pytest
 from fake import FakeDirectory, Killed
 
@@ -144,3 +148,16 @@ def test_texts() -> None:
     assert sid_text(b"\x01\x05\x00") == ""
     assert escape_dn(" a,b") == "\\ a\\,b"
     assert escape_filter("a*(b)") == "a\\2a\\28b\\29"
+
+
+def test_home_is_where_the_shared_library_lies(tmp_path: Path) -> None:
+    library = tmp_path / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    library.mkdir(parents=True)
+    (library / "os.py").touch()
+    shared = tmp_path / "lib" / "x86_64-linux-gnu" / f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 1234    {shared}\n", encoding="utf-8")
+    assert home.own_library(str(maps)) == str(library)
+    maps.write_text("7f00-7f01 r-xp 00000000 08:01 1234    /usr/lib/libc.so.6\n", encoding="utf-8")
+    assert home.own_library(str(maps)) is None
+    assert home.own_library(str(tmp_path / "nothing")) is None

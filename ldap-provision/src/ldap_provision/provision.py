@@ -83,7 +83,7 @@ def apply(wire: Wire, schema: Schema, base: str, plan: Plan, progress: Progress 
             report.removed += 1
     dns = {name.lower(): schema.dn(name, unit_dn) for name in planned}
     for user in plan.users:
-        _user(wire, schema, user, dns[user.name.lower()], base, report)
+        _user(wire, schema, user, dns[user.name.lower()], base, there.get(user.name.lower()), report)
         step()
     # A groupOfNames needs its members when it is made, so members of groups come first.
     for group in plan.groups:
@@ -148,8 +148,11 @@ def _elsewhere(error: DirectoryError, dn: str) -> DirectoryError:
     return DirectoryError("adding", dn, ALREADY_EXISTS, error.name, error.text, advice)
 
 
-def _user(wire: Wire, schema: Schema, user: User, dn: str, base: str, report: Report) -> None:
-    if _add_or(wire, schema, dn, schema.user(user, dn), schema.is_user):
+def _user(
+    wire: Wire, schema: Schema, user: User, dn: str, base: str, there: Entry | None, report: Report
+) -> None:
+    known = there is not None and schema.is_user(there)
+    if not known and _add_or(wire, schema, dn, schema.user(user, dn), schema.is_user):
         report.created += 1
     else:
         wire.modify(dn, schema.user_again(user))
@@ -164,7 +167,8 @@ def _group(
     dn = dns[group.name.lower()]
     members = [dns[member.lower()] for member in dict.fromkeys(member.lower() for member in group.members)]
     attributes = schema.group(group.name, dn, members)
-    created = _add_or(wire, schema, dn, attributes, schema.is_group)
+    known = there is not None and schema.is_group(there)
+    created = not known and _add_or(wire, schema, dn, attributes, schema.is_group)
     report.created += created
     report.adopted += not created
     if created and schema.member in attributes:
