@@ -176,6 +176,7 @@ impl Case {
             options,
             kerberos: matches!(&self.spec, Ok(ServerSpec::SambaAd { kerberos: true })),
             keep_failed: self.about.settings.keep,
+            through: None,
         };
         let stopper = self.stop_when_interrupted(&request.options);
         let replayed = replay(&shared, request).await;

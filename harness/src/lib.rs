@@ -37,6 +37,8 @@ pub mod cli;
 mod discover;
 mod interrupt;
 mod known;
+#[doc(hidden)]
+pub mod lab;
 mod load;
 mod naming;
 mod needs;

@@ -3,6 +3,8 @@
 //! Used by the suite's cases and by `smb-replay run` alike. What the result means for a test, and
 //! how it is shown, is left to them.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub(crate) struct Request<'a> {
     pub(crate) kerberos: bool,
     /// Leave the directory on the server when the run was not as expected.
     pub(crate) keep_failed: bool,
+    /// Where the clients connect instead of the server; asked once, before they do.
+    pub(crate) through: Option<&'a (dyn Fn(&Site) -> io::Result<SocketAddr> + Sync)>,
 }
 
 /// What came of it.
@@ -63,10 +67,17 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         Ok(()) => site::prepare(&case, &request.trace, stop).await,
         Err(reason) => Err(reason),
     };
-    let place = Site {
+    let mut place = Site {
         target: case.target.clone(),
         identities: case.identities.clone(),
     };
+    let prepared = prepared.and_then(|()| {
+        if let Some(through) = request.through {
+            let address = through(&place).map_err(|error| error.to_string())?;
+            place.target.address = address;
+        }
+        Ok(())
+    });
     let mut run = match prepared {
         Ok(()) => {
             let trace = Arc::clone(&request.trace);

@@ -50,6 +50,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "smb-vocabulary",
         ],
     ),
+    (
+        "smb-replay-mutation",
+        &[
+            "replay-engine",
+            "replay-ir",
+            "smb-backends",
+            "smb-replay",
+            "smb-vocabulary",
+            "smb-wire",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

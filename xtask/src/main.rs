@@ -1,5 +1,5 @@
-//! Set-up and checks of the repository: `cargo xtask regressions`, `cargo xtask test`, and
-//! `cargo xtask repeat`.
+//! Set-up and checks of the repository: `cargo xtask regressions`, `cargo xtask test`,
+//! `cargo xtask repeat`, and `cargo xtask mutate`.
 //!
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
@@ -49,6 +49,13 @@ enum What {
     /// Run the regression suite several times and list every case whose verdict was not always the
     /// same.
     Repeat(repeat::Repeat),
+    /// Replay the suite's traces through a proxy that changes one answer a run, and list what was
+    /// not noticed.
+    Mutate {
+        /// As of the program: `--seed N`, `--count N`, `--server NAME`, a folder of traces.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +72,7 @@ fn main() -> ExitCode {
     match arguments.what {
         What::Regressions { no_install, rest } => plan::regressions(&runner, !no_install, &rest),
         What::Test { no_install } => plan::test(&runner, !no_install),
+        What::Mutate { rest } => plan::mutate(&runner, &rest),
         What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
     }
 }

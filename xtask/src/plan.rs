@@ -11,6 +11,8 @@ use crate::{arrows, book};
 const BUILDING: Duration = Duration::from_secs(2400);
 /// How long a step may take that runs what has been compiled.
 const RUNNING: Duration = Duration::from_secs(900);
+/// How long a mutation run may take: each mutation is a replay.
+const MUTATING: Duration = Duration::from_secs(7200);
 const SUITE: &[&str] = &[
     "test",
     "--package",
@@ -108,6 +110,18 @@ pub(crate) fn test(runner: &Runner, may_install: bool) -> ExitCode {
         run(runner, &lints.concat(), BUILDING, |_| {})
     });
     table.show()
+}
+
+/// `cargo xtask mutate`.
+pub(crate) fn mutate(runner: &Runner, rest: &[String]) -> ExitCode {
+    let mut cargo = runner.cargo(&["run", "--quiet", "--package", "smb-replay-mutation", "--"]);
+    match runner.run(cargo.args(rest), BUILDING + MUTATING) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            println!("{trouble}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn nextest(runner: &Runner, features: &[&str]) -> Result<Done, String> {

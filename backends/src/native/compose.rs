@@ -23,17 +23,19 @@ impl<'a> Composer<'a> {
         Self { out, last: None }
     }
 
-    /// Appends a request.
-    pub(super) fn request(&mut self, header: &Header, request: &Request) {
+    /// Appends a request; where it begins.
+    pub(super) fn request(&mut self, header: &Header, request: &Request) -> usize {
         if let Some(last) = self.last {
             self.out
                 .resize(PREFIX + (self.out.len() - PREFIX).next_multiple_of(8), 0);
             let next = u32::try_from(self.out.len() - last).unwrap_or(u32::MAX);
             self.out[last + NEXT_COMMAND..][..4].copy_from_slice(&next.to_le_bytes());
         }
-        self.last = Some(self.out.len());
+        let start = self.out.len();
+        self.last = Some(start);
         header.encode(self.out);
         request.encode(self.out);
+        start
     }
 
     /// What was put together so far, without the prefix.
@@ -52,6 +54,25 @@ impl<'a> Composer<'a> {
                 .try_for_each(|message| security.sign(message))?;
         }
         set_prefix(self.out)
+    }
+
+    /// The frame so far, its prefix included, to be changed as a trace says.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// Encrypts a frame that is signed already or not to be, if there is something to encrypt it with, and sets the
+    /// prefix; the frame, to be changed further.
+    pub(super) fn finish_edited(
+        self,
+        encrypt_with: Option<&mut Security>,
+        session_id: u64,
+    ) -> Result<&'a mut Vec<u8>, String> {
+        if let Some(security) = encrypt_with {
+            security.encrypt(session_id, self.out)?;
+        }
+        set_prefix(self.out)?;
+        Ok(self.out)
     }
 
     /// Encrypts the frame as a whole and sets the prefix.

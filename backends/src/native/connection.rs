@@ -11,7 +11,8 @@ use std::time::Instant;
 use replay_engine::{ClientContext, Events, Op, Outcome, Reaction};
 use replay_ir::{ClientId, StepId, Trace};
 use smb_vocabulary::{
-    ArgError, Chain, Create, HeaderOptions, Operation, PreviousSession, Principals, answer,
+    ArgError, Chain, Create, HeaderOptions, Operation, PreviousSession, Principals, WireEdits,
+    answer,
 };
 use smb_wire::fscc::ResumeKey;
 use smb_wire::{FileId, Guid, Request};
@@ -106,6 +107,8 @@ struct Member<'t> {
     opened_by: Option<StepId>,
     /// How the trace wants it in a compound.
     chain: Option<Chain>,
+    /// What makes it wrong on purpose.
+    edits: Option<WireEdits>,
 }
 
 impl Shared {
@@ -161,10 +164,17 @@ impl Shared {
         let mut state = self.lock();
         match self.members(ops) {
             Err(reason) => state.fail(lane, ops, &Outcome::Broken(reason)),
-            Ok(members) => match &members[..] {
-                [member] => self.submit_one(&mut state, lane, member),
-                members => self.send(&mut state, lane, members),
-            },
+            Ok(members) => {
+                for member in &members {
+                    if let Some(silence) = member.silence() {
+                        self.give_up_after(member.op, silence);
+                    }
+                }
+                match &members[..] {
+                    [member] => self.submit_one(&mut state, lane, member),
+                    members => self.send(&mut state, lane, members),
+                }
+            }
         }
         self.release(&mut state);
     }
@@ -177,6 +187,7 @@ impl Shared {
                 header: HeaderOptions::default(),
                 opened_by: None,
                 chain: None,
+                edits: None,
             };
             Ok(match *op {
                 Op::Connect => own(Operation::Connect {
@@ -190,6 +201,7 @@ impl Shared {
                         header: HeaderOptions::decode(&step).map_err(unfit)?,
                         opened_by: step.opened_by(),
                         chain: smb_vocabulary::chain(&step),
+                        edits: WireEdits::decode(&step).map_err(unfit)?,
                         ..own(Operation::decode(&step).map_err(unfit)?)
                     }
                 }
@@ -221,6 +233,19 @@ impl Shared {
                 match cancelled {
                     Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),
                     Err(error) => self.failed(state, lane, &[member.op], error),
+                }
+            }
+            Operation::Raw { bytes, length, .. } => {
+                let waiter = Waiter::Op {
+                    lane,
+                    op: member.op,
+                };
+                let sent = match &mut state.phase {
+                    Phase::Up(transport) => transport.send_raw(bytes, *length, waiter),
+                    _ => Err(SendError::Down("it is not connected".to_owned())),
+                };
+                if let Err(error) = sent {
+                    self.failed(state, lane, &[member.op], error);
                 }
             }
             _ => self.send(state, lane, std::slice::from_ref(member)),
@@ -412,6 +437,7 @@ impl Shared {
                 tree: tree_of(member, slot, transport, opens)?,
                 replay: member.header.replay,
                 channel_sequence: member.header.channel_sequence.unwrap_or(0),
+                edits: member.edits.clone(),
                 closes: member
                     .opened_by
                     .filter(|_| matches!(member.operation, Operation::Close { .. })),
@@ -552,6 +578,9 @@ impl Shared {
                 if let Some(Waiter::Op { lane, op }) = culprit {
                     state.lanes[usize::from(lane)].done(op, Outcome::Violation(why.clone()));
                 }
+                if tell && !violation {
+                    state.disconnected(transport.take_edited());
+                }
                 let logging_in = match culprit {
                     Some(Waiter::Setup { lane }) => Some(lane),
                     _ => None,
@@ -583,6 +612,14 @@ impl Member<'_> {
             Operation::Close { .. } | Operation::Acknowledge(_)
         );
         !ends_it && self.opened_by.is_some_and(|step| opens.holds(step))
+    }
+
+    /// How long the trace waits for an answer that may not come.
+    fn silence(&self) -> Option<u64> {
+        match &self.operation {
+            Operation::Raw { silence, .. } => *silence,
+            _ => self.edits.as_ref()?.silence,
+        }
     }
 
     /// True when this one works on the open that `before` makes or uses: then it is sent as related to it

@@ -14,7 +14,7 @@
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `security`, `ioctl`, `durable` | an operation as a message |
+//! | `request`, `security`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
 mod auth;
@@ -42,6 +42,7 @@ mod secure;
 mod security;
 mod sessions;
 mod transport;
+mod wire_edit;
 
 use std::sync::Arc;
 

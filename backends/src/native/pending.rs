@@ -112,10 +112,12 @@ pub(super) struct Pending {
     pub(super) encrypted: bool,
     /// Its SessionId was all ones; an answer may have that too.
     pub(super) inherit: bool,
+    /// The request is wrong on purpose, so less is demanded of its answer.
+    pub(super) edited: bool,
 }
 
 /// All requests in flight; they are few, and their ids only grow.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct PendingTable {
     by_id: Vec<Pending>,
 }
@@ -129,6 +131,13 @@ impl PendingTable {
                 .is_none_or(|last| last.message_id < pending.message_id)
         );
         self.by_id.push(pending);
+    }
+
+    /// The same for a request with an id of the trace's own.
+    pub(super) fn insert(&mut self, pending: Pending) {
+        let before = |other: &Pending| other.message_id <= pending.message_id;
+        let index = self.by_id.partition_point(before);
+        self.by_id.insert(index, pending);
     }
 
     /// The request with this id.

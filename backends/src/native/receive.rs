@@ -182,7 +182,9 @@ impl State {
             }
             _ => {}
         }
-        if let (Command::CLOSE, Some(opened_by)) = (pending.command, pending.closes) {
+        if let (Command::CLOSE, Some(opened_by)) = (pending.command, pending.closes)
+            && (succeeded || !pending.edited)
+        {
             self.opens.closed(opened_by);
         }
     }
@@ -289,15 +291,17 @@ impl Transport {
         message: &[u8],
         encrypted: bool,
     ) -> Result<(), String> {
-        // A server that has no such session any more has no key either.
-        let session_gone = matches!(
-            header.status,
-            USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
-        );
+        // A server that has no such session any more has no key either; one that was asked by a wrong message may not
+        // know for whom it could sign.
+        let session_gone = pending.edited
+            || matches!(
+                header.status,
+                USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
+            );
         let Some(session) = self.session(pending.session) else {
             return Err("an answer of no session".to_owned());
         };
-        let unknown = session.id == 0;
+        let unknown = session.id == 0 || pending.edited;
         if !unknown
             && header.session_id != session.id
             && !(session_gone && header.session_id == 0)

@@ -50,6 +50,7 @@ pub(super) fn is_request(operation: &Operation<'_>) -> bool {
             | Operation::Reauthenticate
             | Operation::Cancel { .. }
             | Operation::OnBreak(_)
+            | Operation::Raw { .. }
             | Operation::Engine(_)
     )
 }
@@ -141,6 +142,7 @@ pub(super) fn body(
         | Operation::Cancel { .. }
         | Operation::OnBreak(_)
         | Operation::Acknowledge(_)
+        | Operation::Raw { .. }
         | Operation::Engine(_) => return Err("the step is no request of its own".to_owned()),
     })
 }

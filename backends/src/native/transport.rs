@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use replay_engine::Op;
 use replay_ir::StepId;
+use smb_vocabulary::WireEdits;
 use smb_wire::crypto::PreauthHash;
 use smb_wire::framing::PREFIX;
 use smb_wire::messages::CancelRequest;
@@ -25,6 +26,7 @@ use super::credits::Credits;
 use super::pending::{Content, Pending, PendingTable, Waiter};
 use super::record::Recorder;
 use super::sessions::{Basis, Session, Tree};
+use super::wire_edit;
 
 /// An index that nobody hands out.
 const NO_SESSION: &str = "there is no such session on the connection";
@@ -78,6 +80,8 @@ pub(super) struct Transport {
     pub(super) pending: PendingTable,
     /// What waits for credits: who submitted what, in order.
     pub(super) queue: VecDeque<(u16, Vec<Op>)>,
+    /// Who waits for what comes of frames that no answer can name.
+    pub(super) unanswerable: Vec<Waiter>,
     /// Where its frames are kept, if the run wants them.
     pub(super) recorder: Option<Recorder>,
     /// What waits until a break of its handle is acknowledged, in order.
@@ -121,6 +125,8 @@ pub(super) struct Item {
     pub(super) channel_sequence: u16,
     /// The step whose handle ends with the answer.
     pub(super) closes: Option<StepId>,
+    /// What makes it wrong on purpose.
+    pub(super) edits: Option<WireEdits>,
     /// Its body.
     pub(super) body: Request,
 }
@@ -139,6 +145,7 @@ impl Item {
             replay: false,
             channel_sequence: 0,
             closes: None,
+            edits: None,
             body,
         }
     }
@@ -180,6 +187,7 @@ impl Transport {
             credits: Credits::new(),
             pending: PendingTable::default(),
             queue: VecDeque::new(),
+            unanswerable: Vec::new(),
             recorder: None,
             held: Vec::new(),
             writer,
@@ -213,6 +221,8 @@ impl Transport {
         }
         SCRATCH.with_borrow_mut(|scratch| {
             let (credits, in_flight) = (self.credits.clone(), self.pending.len());
+            let is_edited = items.iter().any(|item| item.edits.is_some());
+            let pending = is_edited.then(|| self.pending.clone());
             let composed = self.compose(items, scratch).map_err(SendError::Impossible);
             let sent = composed.and_then(|()| {
                 if let Some(preauth) = preauth {
@@ -222,7 +232,10 @@ impl Transport {
             });
             if sent.is_err() {
                 self.credits = credits;
-                self.pending.truncate(in_flight);
+                match pending {
+                    Some(pending) => self.pending = pending,
+                    None => self.pending.truncate(in_flight),
+                }
             }
             if scratch.capacity() > KEEP {
                 *scratch = Vec::new();
@@ -236,12 +249,20 @@ impl Transport {
         let encrypted = self.encrypts(items);
         let signed = !encrypted && items.iter().any(|item| self.signs(item));
         let mut composer = Composer::new(out);
+        let mut edited = Vec::new();
         for item in items {
             let charge = self.charge(item);
             let Some(message_id) = self.credits.take(charge) else {
                 return Err("the credits are gone".to_owned());
             };
-            composer.request(&self.header(item, message_id, charge, signed), &item.body);
+            let start =
+                composer.request(&self.header(item, message_id, charge, signed), &item.body);
+            if let Some(edits) = &item.edits {
+                wire_edit::resize(edits, composer.bytes(), start)?;
+            }
+            if items.iter().any(|item| item.edits.is_some()) {
+                edited.push((start, message_id));
+            }
             self.pending.add(Pending {
                 message_id,
                 async_id: None,
@@ -254,7 +275,11 @@ impl Transport {
                 signed,
                 encrypted,
                 inherit: item.inherit,
+                edited: false,
             });
+        }
+        if !edited.is_empty() {
+            return self.finish_edited(items, composer, &edited, signed, encrypted);
         }
         let recorder = self.recorder.as_ref();
         let steps = || items.iter().map(|item| item.waiter.step());
@@ -272,6 +297,53 @@ impl Transport {
         composer.finish(signed.then_some(&session.security))?;
         if let Some(recorder) = recorder {
             recorder.sent(&out[PREFIX..], false, steps());
+        }
+        Ok(())
+    }
+
+    /// The same for a frame of which something is wrong on purpose. `members` says where each begins, and its message
+    /// id before it was changed.
+    fn finish_edited(
+        &mut self,
+        items: &[Item],
+        mut composer: Composer<'_>,
+        members: &[(usize, u64)],
+        signed: bool,
+        encrypted: bool,
+    ) -> Result<(), String> {
+        let out = composer.bytes();
+        let slot = items.first().map_or(0, |item| item.session);
+        let Some(session) = self.sessions.get_mut(usize::from(slot)) else {
+            return Err(NO_SESSION.to_owned());
+        };
+        let security = signed.then_some(&session.security);
+        for (index, (item, (start, message_id))) in items.iter().zip(members).enumerate() {
+            let end = members.get(index + 1).map_or(out.len(), |next| next.0);
+            let message = &mut out[*start..end];
+            if let Some(edits) = &item.edits {
+                wire_edit::change(edits, message)?;
+            }
+            // What is wrong with one member can be the end of all.
+            if let Some(pending) = self.pending.remove(*message_id) {
+                let (command, message_id) =
+                    wire_edit::identity(message).unwrap_or((pending.command, *message_id));
+                self.pending.insert(Pending {
+                    message_id,
+                    command,
+                    edited: true,
+                    ..pending
+                });
+            }
+            wire_edit::sign(item.edits.as_ref(), security, message)?;
+        }
+        if let Some(recorder) = &self.recorder {
+            let steps = items.iter().map(|item| item.waiter.step());
+            recorder.sent(&out[PREFIX..], encrypted, steps);
+        }
+        let out = composer.finish_edited(encrypted.then_some(&mut session.security), session.id)?;
+        let edits = items.iter().filter_map(|item| item.edits.as_ref());
+        for edits in edits {
+            wire_edit::frame(edits, encrypted, out)?;
         }
         Ok(())
     }
@@ -394,7 +466,7 @@ impl Transport {
     }
 
     /// Writes at once what the socket takes, and leaves the rest to the pump.
-    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         let mut written = 0;
         if self.outbox.is_empty() {
             written = match self.writer.try_write(frame) {
@@ -453,6 +525,11 @@ impl Transport {
         for pending in self.pending.iter_mut() {
             if let Waiter::Op { lane, op } = std::mem::replace(&mut pending.waiter, Waiter::Nobody)
             {
+                operations.push((lane, op));
+            }
+        }
+        for waiter in self.unanswerable.drain(..) {
+            if let Waiter::Op { lane, op } = waiter {
                 operations.push((lane, op));
             }
         }

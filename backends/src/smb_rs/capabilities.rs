@@ -32,7 +32,11 @@ const VERBS: [&str; 17] = [
 ];
 
 /// What it cannot do, each with the reason.
-const LIMITS: [(&str, &str); 13] = [
+const LIMITS: [(&str, &str); 14] = [
+    (
+        "wire=, raw",
+        "the crate composes and sends every frame itself",
+    ),
     (
         "mode 2; break, no-break, on-break, acknowledge",
         "the crate reads no oplock break (its message has 12 bytes instead of 24) and makes no acknowledgement",
@@ -171,13 +175,16 @@ fn step_lack(step: Step<'_>) -> Option<String> {
     if smb_vocabulary::chain(&step).is_some() {
         return Some(format!("{verb} chain="));
     }
+    if step.arg("wire").is_some() {
+        return Some(format!("{verb} wire="));
+    }
     if HeaderOptions::decode(&step) != Ok(HeaderOptions::default()) {
         return Some(format!("{verb} with tree=, replay or channel-sequence="));
     }
     match operation {
-        Operation::Engine(Role::AwaitBreak | Role::NoBreak) | Operation::OnBreak(_) => {
-            Some(verb.to_owned())
-        }
+        Operation::Engine(Role::AwaitBreak | Role::NoBreak)
+        | Operation::OnBreak(_)
+        | Operation::Raw { .. } => Some(verb.to_owned()),
         Operation::Connect { previous } if previous != PreviousSession::Own => {
             Some("connect previous-session=".to_owned())
         }

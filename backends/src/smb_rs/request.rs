@@ -105,6 +105,7 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
         | Operation::Disconnect
         | Operation::Cancel { .. }
         | Operation::OnBreak(_)
+        | Operation::Raw { .. }
         | Operation::Engine(_) => return Err("a step of which nothing is sent".into()),
     };
     Ok(content.into())

@@ -6,6 +6,7 @@ use crate::accounts;
 use crate::client::ClientSettings;
 use crate::given::GivenItem;
 use crate::operation::{HeaderOptions, Operation};
+use crate::wire_edit::WireEdits;
 use replay_ir::{Given, Step, StepId, Trace};
 
 /// Something wrong with a trace that has been loaded. Its message is a sentence fragment.
@@ -44,7 +45,8 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
         let decoded = Operation::decode(&step).map(drop);
         let checked = decoded
             .and_then(|()| crate::security::check_expected(&step))
-            .and_then(|()| HeaderOptions::decode(&step).map(drop));
+            .and_then(|()| HeaderOptions::decode(&step).map(drop))
+            .and_then(|()| WireEdits::decode(&step).map(drop));
         let message = checked
             .err()
             .map(|error| error.to_string())

@@ -23,6 +23,7 @@ mod security;
 mod setup;
 mod spec;
 pub mod time;
+mod wire_edit;
 pub mod words;
 
 pub use accounts::{AccountState, Accounts};
@@ -43,3 +44,4 @@ pub use security::{
 };
 pub use setup::setup_trace;
 pub use spec::VOCABULARY;
+pub use wire_edit::{Change, Edit, SignatureEdit, WireEdits};

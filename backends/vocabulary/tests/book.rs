@@ -26,10 +26,10 @@ fn traces(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn traces_in_the_readme_load() {
-    let traces = traces("README.md");
-    assert!(!traces.is_empty());
-    for (name, text) in traces {
+fn traces_in_the_pages_load() {
+    let pages = ["README.md", "docs/wire.md"].map(traces);
+    assert!(pages.iter().all(|traces| !traces.is_empty()));
+    for (name, text) in pages.into_iter().flatten() {
         let trace = replay_ir::load_str(&name, &text, &VOCABULARY)
             .unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(check_trace(&trace), [], "{name}");

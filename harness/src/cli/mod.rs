@@ -12,6 +12,7 @@ mod progress;
 mod run;
 mod sweep;
 mod traces;
+mod validate;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -131,6 +132,12 @@ enum Command {
     Sweep,
     /// Show what each client of this build can and cannot do.
     Backends,
+    /// Run the tests that decide which clients can carry mode 2, and show what was measured.
+    Validate {
+        /// The server, as for `run`.
+        #[arg(long, default_value = "samba-4.17")]
+        server: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,6 +251,7 @@ pub fn main() -> ExitCode {
             what: Import::Pcap(arguments),
         } => capture::import(&arguments),
         Command::Sweep => sweep::sweep(),
+        Command::Validate { server } => validate::validate(&server),
         Command::Backends => backends::show(),
     };
     exit.into()

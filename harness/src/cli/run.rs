@@ -127,6 +127,7 @@ async fn replay_on(
         options,
         kerberos: *spec == ServerSpec::samba_ad_kerberos(),
         keep_failed: arguments.keep,
+        through: None,
     };
     let replayed = replay(&shared, request).await;
     display.finish();

@@ -117,6 +117,15 @@ pub enum Operation<'t> {
     OnBreak(OnBreak<'t>),
     /// OPLOCK_BREAK acknowledgment.
     Acknowledge(Acknowledge<'t>),
+    /// A frame of the trace's own bytes.
+    Raw {
+        /// What stands behind the length prefix.
+        bytes: &'t [u8],
+        /// What the length prefix says, if not the truth.
+        length: Option<u32>,
+        /// When so many nanoseconds have passed without an answer, the step ends as IO_TIMEOUT.
+        silence: Option<u64>,
+    },
     /// A step that the engine judges by itself and of which nothing is sent: `await`, `break`, `no-break`, `pause`.
     Engine(Role),
 }
@@ -191,6 +200,11 @@ impl<'t> Operation<'t> {
             "notify" => Self::Notify(Notify::decode(&args)?),
             "on-break" => Self::OnBreak(OnBreak::decode(step, &args)?),
             "acknowledge" => Self::Acknowledge(Acknowledge::decode(step, &args)?),
+            "raw" => Self::Raw {
+                bytes: args.bytes("bytes").ok_or(ArgError::Missing("bytes"))?,
+                length: args.int("length")?,
+                silence: args.nanoseconds("silence"),
+            },
             other => match step.role() {
                 Role::Operation | Role::Connect | Role::OnBreak => {
                     return Err(ArgError::Conflict(format!(
