@@ -5,9 +5,11 @@ use super::lanes::ClientIndex;
 use super::world::{Client, InFlight, Tree, World};
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
-use smb_wire::messages::{NegotiateRequest, SessionSetupRequest, TreeConnectRequest};
+use smb_wire::messages::{
+    NegotiateContext, NegotiateRequest, SessionSetupRequest, TreeConnectRequest,
+};
 use smb_wire::{
-    Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ShareType, ntstatus,
+    Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ShareType, ntstatus,
 };
 
 impl World {
@@ -25,6 +27,16 @@ impl World {
             && answer.dialect_revision != Dialect::WILDCARD
         {
             connection.dialect = Some(answer.dialect_revision);
+            connection.cipher = match answer.dialect_revision {
+                Dialect::SMB_3_0 | Dialect::SMB_3_0_2 => Some(Cipher::AES_128_CCM),
+                _ => answer
+                    .negotiate_contexts
+                    .iter()
+                    .find_map(|context| match context {
+                        NegotiateContext::Encryption { ciphers } => ciphers.first().copied(),
+                        _ => None,
+                    }),
+            };
         }
     }
 
