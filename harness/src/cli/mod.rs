@@ -5,6 +5,7 @@
 
 mod backends;
 mod capture;
+mod compare;
 mod convert;
 mod dbench;
 mod output;
@@ -123,6 +124,15 @@ enum Command {
     },
     /// Replay a trace against a server and judge every answer.
     Run(RunArguments),
+    /// Show which answers of a run differ from those of its trace, each cause once.
+    ///
+    /// A difference on the same files as an earlier one is counted with that one.
+    Compare {
+        /// The trace, for instance one that a capture was imported to.
+        trace: PathBuf,
+        /// What `smb-replay run TRACE --report FILE.json` wrote.
+        report: PathBuf,
+    },
     /// Turn what other tools recorded into a trace.
     Import {
         #[command(subcommand)]
@@ -269,6 +279,7 @@ pub fn main() -> ExitCode {
         Command::Fmt { files, check } => traces::format(&files, check),
         Command::Convert { input, output } => convert::convert(&input, &output),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Compare { trace, report } => compare::compare(&trace, &report),
         Command::Import {
             what: Import::Dbench(arguments),
         } => dbench::import(&arguments),

@@ -74,12 +74,16 @@ impl World {
             Response::SessionSetup(answer) => answer.session_flags,
             _ => SessionFlags::empty(),
         };
-        let anonymous = connection.anonymous || flags.contains(SessionFlags::IS_NULL);
+        let guest = flags.contains(SessionFlags::IS_GUEST);
+        let anonymous = !guest && (connection.anonymous || flags.contains(SessionFlags::IS_NULL));
         let known = connection.sessions.contains_key(&session_id);
         let session = connection.sessions.entry(session_id).or_default();
         if !known {
             session.user = user;
             session.anonymous = anonymous;
+        }
+        if guest {
+            self.adapt("session-setup", "a guest became a user");
         }
         if known {
             self.skip("session-setup", "a session was authenticated again");

@@ -53,6 +53,34 @@ impl World {
 
     /// Leaves out what depends on steps that are left out, and gives the order of the others.
     fn settle(&mut self) -> Vec<StepIndex> {
+        // The capture may lack what an open came to while it has what was done with it.
+        let opens = |status: &ExpectStatus| match status {
+            ExpectStatus::OneOf(all) => {
+                all.contains(&ntstatus::SUCCESS) || all.contains(&ntstatus::PENDING)
+            }
+            _ => true,
+        };
+        let never: HashSet<String> = self
+            .opens
+            .iter()
+            .filter(|open| {
+                let by = &self.drafts[open.created_by];
+                by.dropped || !opens(&by.status)
+            })
+            .map(|open| open.name.clone())
+            .collect();
+        for step in 0..self.drafts.len() {
+            let handle = self.drafts[step]
+                .args
+                .iter()
+                .find(|(name, _)| name == "handle")
+                .and_then(|(_, value)| value.as_value().as_str().map(str::to_owned));
+            if self.drafts[step].verb != "create"
+                && handle.is_some_and(|name| never.contains(&name))
+            {
+                self.drop_step(step, "what opened its handle is not in the trace");
+            }
+        }
         for step in 0..self.drafts.len() {
             if let Some(target) = self.drafts[step].target
                 && self.drafts[target].dropped
