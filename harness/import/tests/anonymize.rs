@@ -120,7 +120,7 @@ fn capture() -> Vec<u8> {
         entry("Obituary of Hernandez.txt"),
         entry("LAYOFFS 2031.xlsx"),
     ];
-    encode_directory(FileInfoClass::ID_BOTH_DIRECTORY, &entries, &mut buffer).unwrap();
+    encode_directory(FileInfoClass::ID_BOTH_DIRECTORY, &entries, &mut buffer).expect("it works");
     all.ok(
         Request::QueryDirectory(QueryDirectoryRequest {
             file_information_class: FileInfoClass::ID_BOTH_DIRECTORY,
@@ -212,18 +212,19 @@ fn capture() -> Vec<u8> {
 }
 
 fn import(naming: Naming) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let path = folder.path().join("customer.pcap");
-    std::fs::write(&path, capture()).unwrap();
+    std::fs::write(&path, capture()).expect("it works");
     let options = CaptureOptions {
         naming,
         ..CaptureOptions::default()
     };
-    let (trace, report) = import_capture(&path, "customer.pcap", &options).unwrap();
+    let (trace, report) = import_capture(&path, "customer.pcap", &options).expect("it works");
     let (mut text, mut lines) = (Vec::new(), Vec::new());
-    trace.write_text(&mut text).unwrap();
-    trace.write_jsonl(&mut lines).unwrap();
-    let all = String::from_utf8(text).unwrap() + &String::from_utf8(lines).unwrap();
+    trace.write_text(&mut text).expect("it works");
+    trace.write_jsonl(&mut lines).expect("it works");
+    let all =
+        String::from_utf8(text).expect("it works") + &String::from_utf8(lines).expect("it works");
     (all, report.to_string())
 }
 

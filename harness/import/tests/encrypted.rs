@@ -42,25 +42,26 @@ fn exchanges() -> Exchanges {
 }
 
 fn import(all: &Exchanges, keys: &str) -> Result<String, String> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("it works");
     let path = folder.path().join("a.pcap");
     let packets = Ends::v4(445).conversation(&all.frames, 1400, LinkType::Ethernet, 0);
-    std::fs::write(&path, pcap(&packets, 1, false, false)).unwrap();
+    std::fs::write(&path, pcap(&packets, 1, false, false)).expect("it works");
     let options = CaptureOptions {
-        keys: CaptureKeys::parse(keys).unwrap(),
+        keys: CaptureKeys::parse(keys).expect("it works"),
         ..CaptureOptions::default()
     };
     let (trace, _) =
         import_capture(&path, "a.pcap", &options).map_err(|error| error.to_string())?;
     let mut text = Vec::new();
-    trace.write_text(&mut text).unwrap();
-    Ok(String::from_utf8(text).unwrap())
+    trace.write_text(&mut text).expect("it works");
+    Ok(String::from_utf8(text).expect("it works"))
 }
 
 /// The same with all after the log-in encrypted.
 fn encrypted(cipher: Cipher, length: usize) -> Exchanges {
     let mut all = exchanges();
-    let of = |key: &[u8]| TransformCipher::new(cipher, &Key::new(&key[..length])).unwrap();
+    let of =
+        |key: &[u8]| TransformCipher::new(cipher, &Key::new(&key[..length])).expect("it works");
     let (up, down) = (of(&TO_SERVER), of(&TO_CLIENT));
     for (number, (direction, frame)) in all.frames.iter_mut().enumerate().skip(4) {
         let mut nonce = [0; 16];
@@ -69,7 +70,7 @@ fn encrypted(cipher: Cipher, length: usize) -> Exchanges {
             Direction::ToServer => &up,
             Direction::ToClient => &down,
         };
-        *frame = cipher.encrypt(nonce, 0x77, frame).unwrap();
+        *frame = cipher.encrypt(nonce, 0x77, frame).expect("it works");
     }
     all
 }
@@ -80,7 +81,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn every_cipher_is_decrypted() {
-    let plain = import(&exchanges(), "").unwrap();
+    let plain = import(&exchanges(), "").expect("it works");
     assert!(plain.contains("create h1 \"file\""), "{plain}");
     let ciphers = [
         (Cipher::AES_128_CCM, 16),
