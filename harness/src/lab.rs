@@ -44,6 +44,7 @@ impl Lab {
             options,
             kerberos: false,
             keep_failed: false,
+            kerberos: false,
             through: Some(through),
         };
         replay(&self.shared, request)
