@@ -44,7 +44,6 @@ impl Lab {
             options,
             kerberos: false,
             keep_failed: false,
-            kerberos: false,
             through: Some(through),
         };
         replay(&self.shared, request)
