@@ -42,7 +42,6 @@ impl Lab {
             trace,
             backend,
             options,
-            kerberos: false,
             keep_failed: false,
             through: Some(through),
         };

@@ -4,7 +4,6 @@
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
 
-mod agree;
 mod arrows;
 mod book;
 mod command;
@@ -57,8 +56,6 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Import captures, replay them, and show how many answers are as they were.
-    Agree(agree::Agree),
 }
 
 fn main() -> ExitCode {
@@ -77,7 +74,6 @@ fn main() -> ExitCode {
         What::Test { no_install } => plan::test(&runner, !no_install),
         What::Mutate { rest } => plan::mutate(&runner, &rest),
         What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
-        What::Agree(agree) => agree::agree(&runner, &agree),
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `security`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
+//! | `request`, `security`, `ea`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
 mod auth;
@@ -25,6 +25,7 @@ mod compose;
 mod connection;
 mod credits;
 mod durable;
+mod ea;
 mod frame;
 mod ioctl;
 mod kdc;

@@ -7,8 +7,8 @@ use smb_vocabulary::{
 };
 use smb_wire::fscc::{
     FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
-    FileEndOfFileInformation, FileLinkInformation, FileModeInformation, FilePositionInformation,
-    FileRenameInformation,
+    FileDispositionInformationEx, FileEndOfFileInformation, FileLinkInformation,
+    FileModeInformation, FilePositionInformation, FileRenameInformation, FileRenameInformationEx,
 };
 use smb_wire::messages::{
     ChangeNotifyRequest, CloseRequest, CreateRequest, DurableHandleRequestV2, EchoRequest,
@@ -23,7 +23,7 @@ use smb_wire::{
 };
 
 use super::registry::Registry;
-use super::{durable, ioctl, random, security};
+use super::{durable, ea, ioctl, random, security};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -71,6 +71,8 @@ pub(super) fn handle<'t>(operation: &Operation<'t>) -> Option<&'t str> {
         Operation::Acknowledge(acknowledge) => Some(acknowledge.handle),
         Operation::QuerySecurity(query) => Some(query.handle),
         Operation::SetSecurity(set) => Some(set.handle),
+        Operation::QueryEa(query) => Some(query.handle),
+        Operation::SetEa(set) => Some(set.handle),
         Operation::Ioctl(ioctl) => ioctl.handle,
         _ => None,
     }
@@ -84,6 +86,7 @@ pub(super) fn payload(operation: &Operation<'_>) -> u32 {
         Operation::QueryDirectory(query) => query.buffer,
         Operation::Notify(notify) => notify.buffer,
         Operation::QuerySecurity(query) => query.buffer,
+        Operation::QueryEa(query) => query.buffer,
         Operation::Ioctl(ioctl) => ioctl::payload(ioctl),
         Operation::QueryInfo { buffer, .. } | Operation::QueryFs { buffer, .. } => *buffer,
         _ => 0,
@@ -132,6 +135,8 @@ pub(super) fn body(
         Operation::Ioctl(ioctl) => {
             Request::Ioctl(self::ioctl::request(ioctl, file_id, &scope.known)?)
         }
+        Operation::QueryEa(query) => Request::QueryInfo(ea::query(query, file_id)),
+        Operation::SetEa(set) => Request::SetInfo(ea::set(set, file_id)),
         Operation::QuerySecurity(query) => Request::QueryInfo(security::query(query, file_id)),
         Operation::SetSecurity(set) => {
             Request::SetInfo(security::set(set, file_id, scope.principals)?)
@@ -177,6 +182,7 @@ pub(super) fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateReq
 
 fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<RequestContext>, String> {
     let contexts = [
+        ea::create_context(create),
         security::create_context(create, scope.principals)?,
         create
             .durable
@@ -331,7 +337,13 @@ fn set_info(
     scope: &Scope<'_>,
 ) -> Result<SetInfoRequest, String> {
     let name = |path: &str| {
-        let name = paths::to_wire(scope.root, path);
+        // A stream of the same file has no directory in front of it.
+        let root = if path.starts_with(':') {
+            ""
+        } else {
+            scope.root
+        };
+        let name = paths::to_wire(root, path);
         name.map(UnicodeString::from)
             .map_err(|error| error.to_string())
     };
@@ -366,6 +378,23 @@ fn set_info(
             link.encode(&mut buffer);
             FileInfoClass::LINK
         }
+        FileChange::DispositionEx(flags) => {
+            FileDispositionInformationEx { flags }.encode(&mut buffer);
+            FileInfoClass::DISPOSITION_EX
+        }
+        FileChange::RenameEx { path, flags } => {
+            let rename = FileRenameInformationEx {
+                flags,
+                root_directory: 0,
+                file_name: name(path)?,
+            };
+            rename.encode(&mut buffer);
+            FileInfoClass::RENAME_EX
+        }
+        FileChange::ValidDataLength(length) => {
+            buffer.extend(length.to_le_bytes());
+            FileInfoClass::VALID_DATA_LENGTH
+        }
         FileChange::Disposition { delete } => {
             FileDispositionInformation {
                 delete_pending: delete,
@@ -393,7 +422,10 @@ fn set_info(
             FileInfoClass::MODE
         }
     };
-    if matches!(class, FileInfoClass::RENAME | FileInfoClass::LINK) {
+    if matches!(
+        class,
+        FileInfoClass::RENAME | FileInfoClass::RENAME_EX | FileInfoClass::LINK
+    ) {
         // Both structures have 24 bytes at least, padding included; some servers refuse fewer.
         buffer.resize(buffer.len().max(24), 0);
     }

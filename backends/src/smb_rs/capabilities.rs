@@ -62,7 +62,7 @@ const LIMITS: [(&str, &str); 14] = [
         "not built: the crate watches directories in a loop of its own, which a trace cannot step through",
     ),
     (
-        "create sd=, query-security, set-security, ioctl, chain=",
+        "create sd= or ea=, full-ea, query-security, set-security, ioctl, chain=",
         "not built here; the crate has the messages",
     ),
     ("read len=0", "the crate refuses a READ answer without data"),

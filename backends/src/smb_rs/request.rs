@@ -92,6 +92,7 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
             )
             .into()
         }
+        Operation::QueryEa(_) | Operation::SetEa(_) => return Err("extended attributes".into()),
         Operation::Ioctl(_) => return Err("ioctl".into()),
         Operation::QuerySecurity(_) | Operation::SetSecurity(_) => {
             return Err("security descriptors".into());
@@ -127,8 +128,8 @@ pub(super) fn close(file_id: FileId, postquery: bool) -> Body {
 
 fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, String> {
     let unknown = |what: &str, value: u32| format!("create {what}={value:#x}");
-    if create.sd.is_some() {
-        return Err("create sd=".into());
+    if create.sd.is_some() || !create.ea.is_empty() {
+        return Err("create sd= or ea=".into());
     }
     if create.lease.is_some() {
         return Err("create lease-key".into());

@@ -16,7 +16,10 @@ pub(super) fn request(
     file: FileId,
     place: &Place,
 ) -> Result<SetInfoRequest, String> {
-    let path = |path: &str| paths::to_wire(&place.root, path).map_err(|error| error.to_string());
+    let path = |path: &str| match path.starts_with(':') {
+        true => Err("set-info rename of a stream".to_owned()),
+        false => paths::to_wire(&place.root, path).map_err(|error| error.to_string()),
+    };
     let info: SetFileInfo = match &set.change {
         FileChange::Basic { times, attributes } => FileBasicInformation {
             creation_time: times.created.0.into(),
@@ -41,6 +44,9 @@ pub(super) fn request(
             delete_pending: (*delete).into(),
         }
         .into(),
+        FileChange::DispositionEx(_) => return Err("set-info disposition-ex".into()),
+        FileChange::RenameEx { .. } => return Err("set-info rename-ex".into()),
+        FileChange::ValidDataLength(_) => return Err("set-info valid-data-length".into()),
         FileChange::EndOfFile(end_of_file) => FileEndOfFileInformation {
             end_of_file: *end_of_file,
         }

@@ -7,7 +7,7 @@ use replay_ir::Given;
 use smb_wire::FileAttributes;
 
 /// State that must exist before the first step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenItem<'t> {
     /// The path in the trace's form.
     pub path: &'t str,
@@ -17,6 +17,8 @@ pub struct GivenItem<'t> {
     pub attributes: FileAttributes,
     /// CreationTime and LastWriteTime; zero leaves one to the server.
     pub times: Times,
+    /// Extended attributes as they are written.
+    pub ea: Vec<&'t str>,
     /// The security descriptor in SDDL.
     pub sd: Option<&'t str>,
 }
@@ -63,9 +65,18 @@ impl<'t> GivenItem<'t> {
                 written: args.parsed("written", time::parse)?.unwrap_or_default(),
                 ..Times::default()
             },
+            ea: ea(&args)?,
             sd: crate::security::argument(&args)?,
         })
     }
+}
+
+fn ea<'t>(
+    args: &Args<impl Fn(&str) -> Option<replay_ir::Value<'t>>>,
+) -> Result<Vec<&'t str>, ArgError> {
+    crate::operation::extended_attributes(args)?;
+    let listed = args.list("ea");
+    Ok(listed.iter().filter_map(|text| text.as_str()).collect())
 }
 
 fn check_path(path: &str) -> Result<(), ArgError> {

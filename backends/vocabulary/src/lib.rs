@@ -36,7 +36,8 @@ pub use load::{BadTrace, load};
 pub use operation::{
     Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, HeaderOptions,
     Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation,
-    PreviousSession, QueryDirectory, Read, Reconnect, ReconnectVersion, SetInfo, Times, Write,
+    PreviousSession, QueryDirectory, QueryEa, Read, Reconnect, ReconnectVersion, SetEa, SetInfo,
+    Times, Write,
 };
 pub use security::{
     DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,

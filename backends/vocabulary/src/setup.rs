@@ -66,6 +66,7 @@ impl Setup {
             GivenKind::Pattern { size, fill } => {
                 self.create(item.path, access(item), "create", "non-directory");
                 self.pattern(size, fill);
+                self.attributes(item);
                 self.information(item);
                 self.security(item);
                 self.step("close");
@@ -73,6 +74,7 @@ impl Setup {
             GivenKind::Text { size, content } => {
                 self.create(item.path, access(item), "create", "non-directory");
                 self.text(size, content);
+                self.attributes(item);
                 self.information(item);
                 self.security(item);
                 self.step("close");
@@ -90,10 +92,28 @@ impl Setup {
     /// A directory's descriptor is set before anything is made in it, which may inherit from it.
     fn secured_directory(&mut self, item: &GivenItem<'_>) {
         self.directory(item.path);
+        if !item.ea.is_empty() {
+            self.create(item.path, "rw", "open", "directory");
+            self.attributes(item);
+            self.step("close");
+        }
         if item.sd.is_some() {
             self.create(item.path, access(item), "open", "directory");
             self.security(item);
             self.step("close");
+        }
+    }
+
+    fn attributes(&mut self, item: &GivenItem<'_>) {
+        if !item.ea.is_empty() {
+            let texts = item
+                .ea
+                .iter()
+                .map(|text| OwnedValue::Text((*text).to_owned()));
+            let step = on_handle("set-info")
+                .arg("class", "full-ea")
+                .arg("ea", OwnedValue::List(texts.collect()));
+            self.trace.step(&step);
         }
     }
 

@@ -169,6 +169,15 @@ impl<T: Copy + PartialEq> ChoiceWords<T> {
     }
 }
 
+/// A hexadecimal number of at most 32 bits.
+pub(crate) fn parse_number(text: &str) -> Result<u32, String> {
+    parse_hex(text)?.ok_or_else(|| format!("`{text}` is no 0x hexadecimal number"))
+}
+
+pub(crate) fn check_number(text: &str) -> Result<(), String> {
+    parse_number(text).map(drop)
+}
+
 /// The control code that `text` names (MS-SMB2 2.2.31), or is in hexadecimal.
 pub(crate) fn parse_ctl_code(text: &str) -> Result<CtlCode, String> {
     if let Some(number) = parse_hex(text)? {

@@ -6,6 +6,7 @@ use smb_vocabulary::{
     Encryption, FileChange, LeaseRequest, Lock, LockKind, LockRange, Mechanism, Notify, OnBreak,
     Operation, VOCABULARY, check_trace, setup_trace, words,
 };
+use smb_wire::fscc::FullEa;
 use smb_wire::{
     AccessMask, CompletionFilter, CreateDisposition, CreateOptions, Dialect, FileAttributes,
     Filetime, Guid, ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
@@ -43,6 +44,7 @@ fn a_create_has_the_documented_defaults() {
             allocation: None,
             timewarp: None,
             durable: None,
+            ea: Vec::new(),
             sd: None,
             create_guid: None,
         };
@@ -55,7 +57,7 @@ fn every_argument_of_a_create_has_its_place() {
     let line = "A create f \"\\\\x\" raw-path access=generic-all share=none disposition=0x9 \
         options=directory|0x10000000 attributes=hidden impersonation=delegate lease-key=k1 lease-state=rh \
         lease-version=v2 lease-parent=0x000102030405060708090a0b0c0d0e0f lease-epoch=3 query-maximal-access \
-        query-on-disk-id allocation=4096 timewarp=1601-01-01T00:00:01Z durable=persistent durable-timeout=2s sd=\"D:(A;;FA;;;WD)\"";
+        query-on-disk-id allocation=4096 timewarp=1601-01-01T00:00:01Z durable=persistent durable-timeout=2s sd=\"D:(A;;FA;;;WD)\" ea=\"K=v\"";
     operation(line, |operation| {
         let expected = Create {
             handle: "f",
@@ -84,6 +86,11 @@ fn every_argument_of_a_create_has_its_place() {
                 timeout: 2000,
                 persistent: true,
             }),
+            ea: vec![FullEa {
+                flags: 0,
+                ea_name: b"K".to_vec(),
+                ea_value: b"v".to_vec(),
+            }],
             sd: Some("D:(A;;FA;;;WD)"),
         };
         assert_eq!(operation, Operation::Create(expected));

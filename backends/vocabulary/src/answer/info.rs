@@ -3,6 +3,7 @@
 //! A class without a case of its own, and a buffer that the server cut off, give `len` alone: the length of what came.
 
 use super::Fields;
+use crate::operation::write_extended_attribute;
 use replay_ir::Answer;
 use smb_wire::fscc::{
     FileAccessInformation, FileAlignmentInformation, FileAllInformation,
@@ -10,7 +11,8 @@ use smb_wire::fscc::{
     FileFsAttributeInformation, FileFsDeviceInformation, FileFsFullSizeInformation,
     FileFsSectorSizeInformation, FileFsSizeInformation, FileFsVolumeInformation,
     FileInternalInformation, FileModeInformation, FileNameInformation, FileNetworkOpenInformation,
-    FilePositionInformation, FileStandardInformation, decode_directory, decode_streams,
+    FilePositionInformation, FileStandardInformation, decode_directory, decode_full_ea,
+    decode_streams,
 };
 use smb_wire::{Error, FileInfoClass, FsInfoClass, ntstatus};
 
@@ -83,6 +85,11 @@ fn file(class: FileInfoClass, buffer: &[u8]) -> Result<Fields, Error> {
                     .file_name
                     .to_string_lossy(),
             )
+        }
+        FileInfoClass::FULL_EA => {
+            let attributes = decode_full_ea(buffer).collect::<Result<Vec<_>, _>>()?;
+            let texts = attributes.iter().map(write_extended_attribute);
+            fields.texts("ea", texts.collect())
         }
         FileInfoClass::STREAM => {
             let streams = decode_streams(buffer).collect::<Result<Vec<_>, _>>()?;

@@ -3,6 +3,7 @@
 use crate::args::{ArgError, Args};
 use crate::{lease, time, words};
 use replay_ir::Value;
+use smb_wire::fscc::FullEa;
 use smb_wire::{
     AccessMask, CreateDisposition, CreateOptions, FileAttributes, Filetime, Guid,
     ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
@@ -43,6 +44,8 @@ pub struct Create<'t> {
     pub timewarp: Option<Filetime>,
     /// DURABLE_HANDLE_REQUEST or its V2.
     pub durable: Option<Durable>,
+    /// EA_BUFFER.
+    pub ea: Vec<FullEa>,
     /// SD_BUFFER, in SDDL.
     pub sd: Option<&'t str>,
     /// CreateGuid of the V2 request; `None` is one of its own.
@@ -118,6 +121,7 @@ impl<'t> Create<'t> {
             allocation: args.int("allocation")?,
             timewarp: args.parsed("timewarp", time::parse)?,
             durable: durable(args)?,
+            ea: super::extended_attributes(args)?,
             sd: crate::security::argument(args)?,
             create_guid: args.parsed("create-guid", lease::key)?,
         };

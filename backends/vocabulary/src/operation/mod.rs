@@ -6,6 +6,7 @@
 mod breaks;
 mod create;
 mod durable;
+mod ea;
 mod header;
 mod io;
 mod ioctl;
@@ -15,6 +16,8 @@ mod set_info;
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub use create::{Create, Durable, LeaseRequest};
 pub use durable::{Reconnect, ReconnectVersion};
+pub use ea::{QueryEa, SetEa};
+pub(crate) use ea::{attributes as extended_attributes, write as write_extended_attribute};
 pub use header::HeaderOptions;
 pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
 pub(crate) use ioctl::check_chunk;
@@ -89,6 +92,10 @@ pub enum Operation<'t> {
         /// OutputBufferLength in bytes.
         buffer: u32,
     },
+    /// QUERY_INFO of extended attributes.
+    QueryEa(QueryEa<'t>),
+    /// SET_INFO of extended attributes.
+    SetEa(SetEa<'t>),
     /// SET_INFO with SMB2_0_INFO_FILE.
     SetInfo(SetInfo<'t>),
     /// QUERY_INFO with SMB2_0_INFO_FILESYSTEM.
@@ -176,6 +183,16 @@ impl<'t> Operation<'t> {
             "flush" => Self::Flush { handle: handle()? },
             "lock" => Self::Lock(Lock::decode(&args)?),
             "query-directory" => Self::QueryDirectory(QueryDirectory::decode(&args)?),
+            "query-info" if args.str("class") == Some("full-ea") => {
+                Self::QueryEa(QueryEa::decode(&args)?)
+            }
+            "query-info" if args.has("names") || args.has("single") || args.has("restart") => {
+                let text = "`names=`, `single` and `restart` belong to full-ea";
+                return Err(ArgError::Conflict(text.to_owned()));
+            }
+            "set-info" if args.str("class") == Some("full-ea") => {
+                Self::SetEa(SetEa::decode(&args)?)
+            }
             "query-info" => Self::QueryInfo {
                 handle: handle()?,
                 class: args

@@ -43,6 +43,17 @@ pub enum FileChange<'t> {
         /// DeletePending.
         delete: bool,
     },
+    /// FileDispositionInformationEx: its flags (MS-FSCC 2.4.12).
+    DispositionEx(u32),
+    /// FileRenameInformationEx.
+    RenameEx {
+        /// The new path in the trace's form.
+        path: &'t str,
+        /// Flags (MS-FSCC 2.4.43).
+        flags: u32,
+    },
+    /// FileValidDataLengthInformation, in bytes.
+    ValidDataLength(u64),
     /// FileEndOfFileInformation, in bytes.
     EndOfFile(u64),
     /// FileAllocationInformation, in bytes.
@@ -67,11 +78,16 @@ pub struct Times {
 }
 
 /// Which arguments belong to which classes.
-const BELONGS: [(&str, &[&str]); 10] = [
-    ("path", &["rename", "link"]),
+const BELONGS: [(&str, &[&str]); 12] = [
+    ("ea", &["full-ea"]),
+    ("flags", &["disposition-ex", "rename-ex"]),
+    ("path", &["rename", "rename-ex", "link"]),
     ("replace", &["rename", "link"]),
     ("keep", &["disposition"]),
-    ("size", &["end-of-file", "allocation", "position"]),
+    (
+        "size",
+        &["end-of-file", "allocation", "position", "valid-data-length"],
+    ),
     ("mode", &["mode"]),
     ("attributes", &["basic"]),
     ("created", &["basic"]),
@@ -109,6 +125,12 @@ impl<'t> SetInfo<'t> {
             "end-of-file" => FileChange::EndOfFile(size()?),
             "allocation" => FileChange::Allocation(size()?),
             "position" => FileChange::Position(size()?),
+            "valid-data-length" => FileChange::ValidDataLength(size()?),
+            "disposition-ex" => FileChange::DispositionEx(flags(args)?),
+            "rename-ex" => FileChange::RenameEx {
+                path: new_path(args)?,
+                flags: flags(args)?,
+            },
             "mode" => {
                 let mode = args.parsed("mode", |text| words::OPTIONS.parse(text))?;
                 FileChange::Mode(mode.ok_or(ArgError::Missing("mode"))?)
@@ -120,6 +142,11 @@ impl<'t> SetInfo<'t> {
             change,
         })
     }
+}
+
+fn flags<'t>(args: &Args<impl Fn(&str) -> Option<Value<'t>>>) -> Result<u32, ArgError> {
+    args.parsed("flags", words::parse_number)?
+        .ok_or(ArgError::Missing("flags"))
 }
 
 fn new_path<'t>(args: &Args<impl Fn(&str) -> Option<Value<'t>>>) -> Result<&'t str, ArgError> {

@@ -181,6 +181,7 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             ArgKind::Duration,
             "Timeout of the V2 request, whole milliseconds. Default 0.",
         ),
+        super::ea::EA,
         SD,
         CHAIN,
         CREATE_GUID,

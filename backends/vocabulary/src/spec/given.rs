@@ -1,5 +1,6 @@
 //! Kinds of `given` lines, and the words that may follow `needs`.
 
+use super::ea::EA;
 use super::security::SD;
 use super::{optional, positional};
 use crate::accounts::AccountState;
@@ -58,6 +59,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             ATTRIBUTES,
             CREATED,
             WRITTEN,
+            EA,
             SD,
         ],
         doc: "A file that exists before the first step.",
@@ -73,6 +75,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
             ATTRIBUTES,
             CREATED,
             WRITTEN,
+            EA,
             SD,
         ],
         doc: "A directory that exists before the first step.",

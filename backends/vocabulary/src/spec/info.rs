@@ -105,6 +105,11 @@ const QUERY_INFO_ANSWER: &[FieldSpec] = &[
     ),
     field("compression", ArgKind::Int, "CompressionFormat."),
     fields::REQUIRED,
+    field(
+        "ea",
+        TEXTS,
+        "`full-ea`: `NAME=value` each, sorted; a value that is no plain text as `NAME=hex:0a1b`.",
+    ),
     field("len", ArgKind::Int, "The length of the answer in bytes."),
 ];
 
@@ -123,6 +128,13 @@ pub(super) const QUERY_INFO: VerbSpec = VerbSpec {
              `attribute-tag` `normalized-name`, or hexadecimal.",
         ),
         BUFFER,
+        optional(
+            "names",
+            TEXTS,
+            "`full-ea`: the attributes that are asked for, as FILE_GET_EA_INFORMATION (MS-FSCC 2.4.16.1). Default all.",
+        ),
+        flag("single", "`full-ea`: SL_RETURN_SINGLE_ENTRY."),
+        flag("restart", "`full-ea`: SL_RESTART_SCAN."),
         CHAIN,
     ],
     answer: QUERY_INFO_ANSWER,
@@ -147,13 +159,18 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
                 "allocation",
                 "position",
                 "mode",
+                "full-ea",
+                "disposition-ex",
+                "rename-ex",
+                "valid-data-length",
             ]),
             "The file information class.",
         ),
         optional(
             "path",
             ArgKind::Text,
-            "`rename`, `link`: the new path, relative to the trace's root.",
+            "`rename`, `rename-ex`, `link`: the new path, relative to the trace's root; `:name:$DATA` names a stream of \
+             the same file.",
         ),
         flag("replace", "`rename`, `link`: ReplaceIfExists."),
         flag(
@@ -163,7 +180,7 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
         optional(
             "size",
             ArgKind::Int,
-            "`end-of-file`, `allocation`: the size in bytes. `position`: the offset.",
+            "`end-of-file`, `allocation`, `valid-data-length`: the size in bytes. `position`: the offset.",
         ),
         optional(
             "mode",
@@ -183,6 +200,12 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
         optional("accessed", TIME, "`basic`: LastAccessTime."),
         optional("written", TIME, "`basic`: LastWriteTime."),
         optional("changed", TIME, "`basic`: ChangeTime."),
+        super::ea::EA,
+        optional(
+            "flags",
+            ArgKind::Token(words::check_number),
+            "`disposition-ex` (MS-FSCC 2.4.12), `rename-ex` (MS-FSCC 2.4.43): Flags in hexadecimal.",
+        ),
         CHAIN,
     ],
     answer: &[],

@@ -5,6 +5,7 @@
 mod breaks;
 mod client;
 mod durable;
+mod ea;
 mod fields;
 mod file;
 mod given;

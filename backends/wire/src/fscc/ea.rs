@@ -28,6 +28,17 @@ pub fn encode_full_ea(attributes: &[FullEa], out: &mut Vec<u8>) {
     });
 }
 
+/// Appends FILE_GET_EA_INFORMATION (MS-FSCC 2.4.16.1): the names of what is asked for. A name that is too long is
+/// written in full with the largest length.
+pub fn encode_get_ea<'n>(names: impl IntoIterator<Item = &'n [u8]>, out: &mut Vec<u8>) {
+    let names: Vec<&[u8]> = names.into_iter().collect();
+    encode_chain(&names, 4, &mut Writer::new(out), |name, writer| {
+        writer.u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
+        writer.bytes(name);
+        writer.u8(0);
+    });
+}
+
 /// The extended attributes of a buffer, none of an empty one. Ends after the first error.
 pub fn decode_full_ea(data: &[u8]) -> impl Iterator<Item = Result<FullEa, Error>> + '_ {
     Chain::new("FileFullEaInformation", 8, data).map(|item| {

@@ -129,10 +129,14 @@ impl Lanes {
         let client = self.lanes[lane].client;
         let mut wanted: Vec<(StepIndex, Milestone)> = Vec::new();
         if !part {
-            // All of the client's own, as far as it has come.
+            // All of the client's own that has come so far.
             for &other in self.clients[client].iter().filter(|&&other| other != lane) {
                 if let Some(last) = self.lanes[other].last {
-                    wanted.push((last, drafts[last].progress.milestone()));
+                    match drafts[last].progress {
+                        Progress::Sent => {}
+                        Progress::Pending => wanted.push((last, Milestone::Pending)),
+                        Progress::Done => wanted.push((last, Milestone::Done)),
+                    }
                 }
             }
         }
