@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// All that is to be kept of a step that agreed, without its text.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn agreed_plainly(
         &mut self,
         client: ClientId,

@@ -80,7 +80,7 @@ pub(crate) struct OpTally {
 
 impl OpTally {
     /// Adds one operation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&mut self, moments: &Moments) {
         let Moments {
             scheduled,

@@ -111,6 +111,19 @@ async fn the_simulated_backend_plays_its_script_on_a_multi_threaded_runtime() {
 }
 
 #[tokio::test]
+async fn the_null_backend_keeps_milestones_in_order() {
+    let steps = "A open f\na: A lock f -> PENDING\nA await a\nb: B echo after=a\nc: A2 echo after=b\n\
+        check order a.sent < a.pending\ncheck order a.pending < a\ncheck order a < b.sent\n\
+        check order b < c.sent\ncheck order c.sent < c";
+    for clock in [Clock::Asap, Clock::default()] {
+        let options = RunOptions { clock, ..quick() };
+        let backend = Arc::new(NullBackend::default());
+        let report = run(trace(steps), backend, &site(), &options).await;
+        assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.differences);
+    }
+}
+
+#[tokio::test]
 async fn as_fast_as_possible_leaves_no_step_out() {
     let steps = "A echo\nB echo\nC echo\nA2 echo\n".repeat(5_000);
     let progress = Arc::new(Progress::default());

@@ -12,6 +12,7 @@ use crate::times::Moments;
 impl Scheduler {
     /// The next submission, dispatched at `now`. Asked for until there is none; steps that send nothing are carried
     /// out on the way.
+    #[inline(always)]
     pub(crate) fn dispatch(&mut self, now: u64) -> Option<Submission> {
         while let Some(client) = self.ready.pop_front() {
             let lane = &self.lanes[client.0 as usize];
