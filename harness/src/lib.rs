@@ -35,6 +35,7 @@ mod case;
 #[doc(hidden)]
 pub mod cli;
 mod discover;
+mod histograms;
 mod interrupt;
 mod known;
 #[doc(hidden)]

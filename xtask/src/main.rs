@@ -1,10 +1,11 @@
-//! Set-up and checks of the repository: `cargo xtask regressions`, `cargo xtask test`,
-//! `cargo xtask repeat`, and `cargo xtask mutate`.
+//! Set-up, checks and measurements of the repository: `cargo xtask regressions`, `cargo xtask test`,
+//! `cargo xtask repeat`, `cargo xtask mutate`, and `cargo xtask bench`.
 //!
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
 
 mod arrows;
+mod bench;
 mod book;
 mod command;
 mod plan;
@@ -56,6 +57,8 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Measure what the engine and the clients cost; print a table and write it as JSON.
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         What::Test { no_install } => plan::test(&runner, !no_install),
         What::Mutate { rest } => plan::mutate(&runner, &rest),
         What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
+        What::Bench(bench) => bench::bench(&runner, &bench),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the engine costs without a server: operations per second as fast as possible, and how late paced dispatches
-//! are beside a thread that does nothing but sleep until the same moments, at the same time.
+//! are beside a thread that does nothing but sleep until the same moments, at the same time, and beside a task per
+//! client with tokio's own timers, afterwards.
 //!
 //! `cargo bench -p replay-engine --bench scheduler [-- --seconds N]` prints a table. Figures are ratios of one run;
 //! a busy machine shows in the probe's row.
@@ -79,10 +80,14 @@ fn on_cpu() -> u64 {
 fn paced(seconds: f64) {
     let moments = poisson(seconds);
     let mut random = Random(7);
-    let steps = moments
+    let steps: Vec<(usize, u64)> = moments
         .iter()
-        .map(|&at| (random.next() as usize % PACED_CLIENTS, Some(at)));
-    let trace = trace(PACED_CLIENTS, steps);
+        .map(|&at| (random.next() as usize % PACED_CLIENTS, at))
+        .collect();
+    let trace = trace(
+        PACED_CLIENTS,
+        steps.iter().map(|&(client, at)| (client, Some(at))),
+    );
     let sleeper = std::thread::spawn({
         let moments = moments.clone();
         move || probe(&moments)
@@ -95,11 +100,16 @@ fn paced(seconds: f64) {
         },
     );
     let probe = sleeper.join().expect("the probe does not panic");
+    let tasks = tasks(&steps);
     let OpTimes { lag, fault, .. } = &report.times.total;
     let what = format!("paced, {PACED_CLIENTS} clients, {PACED_RATE} ops/s, {seconds} s");
     row(&format!("{what}: drift"), lag);
     row(&format!("{what}: scheduler fault"), fault);
     row("clock_nanosleep probe, same moments, same time", &probe);
+    row(
+        "a task per client with tokio's sleep_until, same moments",
+        &tasks,
+    );
     let ratio =
         |quantile: f64, floor: f64| micros(lag, quantile) / micros(&probe, quantile).max(floor);
     println!("| drift p50 / probe p50 | {:.2} |", ratio(0.5, 0.0));
@@ -107,6 +117,48 @@ fn paced(seconds: f64) {
         "| drift p99 / max(probe p99, 150 µs) | {:.2} |",
         ratio(0.99, 150.0)
     );
+    println!(
+        "| drift p50 / p50 of a task per client | {:.3} |",
+        micros(lag, 0.5) / micros(&tasks, 0.5)
+    );
+}
+
+/// How late tasks wake that each sleep until the moments of one client with tokio's own timers.
+fn tasks(steps: &[(usize, u64)]) -> Histogram<u64> {
+    let mut of_clients = vec![Vec::new(); PACED_CLIENTS];
+    for &(client, at) in steps {
+        of_clients[client].push(at);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be made");
+    runtime.block_on(async {
+        // All tasks are there before the first moment.
+        let start = tokio::time::Instant::now() + Duration::from_millis(200);
+        let tasks: Vec<_> = of_clients
+            .into_iter()
+            .map(|moments| {
+                tokio::spawn(async move {
+                    let mut late = Vec::with_capacity(moments.len());
+                    for at in moments {
+                        let due = start + Duration::from_nanos(at);
+                        tokio::time::sleep_until(due).await;
+                        late.push(tokio::time::Instant::now().saturating_duration_since(due));
+                    }
+                    late
+                })
+            })
+            .collect();
+        let mut all = Histogram::new(3).expect("three significant digits are in range");
+        for task in tasks {
+            for late in task.await.expect("a task does not panic") {
+                all.record(late.as_nanos() as u64)
+                    .expect("histograms that resize take any lateness");
+            }
+        }
+        all
+    })
 }
 
 fn row(what: &str, histogram: &Histogram<u64>) {

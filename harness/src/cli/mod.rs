@@ -210,6 +210,9 @@ struct RunArguments {
     /// Write everything that was found as JSON.
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
+    /// Write the times of all verbs as an HdrHistogram log.
+    #[arg(long, value_name = "FILE.hlog")]
+    histograms: Option<PathBuf>,
     /// Leave the trace's directory on the server when the run was not as expected.
     #[arg(long)]
     keep: bool,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use replay_engine::{Clock, RunOptions, Stop, Verdict, WireLog};
 use replay_ir::Trace;
@@ -14,7 +15,7 @@ use crate::render::{self, Surroundings};
 use crate::replay::{Replayed, Request, replay};
 use crate::report::Report;
 use crate::servers::{POOL, ServerSpec};
-use crate::{backends, load, needs, pcapng};
+use crate::{backends, histograms, load, needs, pcapng};
 
 /// Every step is kept for the text of a failure up to this many; beyond it the last of each client.
 const LOGGED_STEPS: usize = 100_000;
@@ -176,6 +177,14 @@ fn tell(arguments: &RunArguments, trace: &Trace, replayed: &Replayed) -> Exit {
     {
         say(format_args!("{}: {error}", path.display()));
         return Exit::BadInput;
+    }
+    if let Some(path) = &arguments.histograms {
+        let now = SystemTime::now();
+        let began = now.checked_sub(run.duration).unwrap_or(now);
+        if let Err(error) = histograms::save(path, &run.times, began, run.duration) {
+            say(format_args!("{}: {error}", path.display()));
+            return Exit::BadInput;
+        }
     }
     let exit = match &run.verdict {
         Verdict::Passed => Exit::Passed,
