@@ -4,6 +4,8 @@
 mod common;
 #[path = "hostile/fake.rs"]
 mod fake;
+#[path = "hostile/sessions.rs"]
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -42,6 +42,7 @@ impl Lab {
             trace,
             backend,
             options,
+            kerberos: false,
             keep_failed: false,
             through: Some(through),
         };

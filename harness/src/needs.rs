@@ -17,7 +17,12 @@ const STANDALONE_LACKS: &[&str] = &[
     "snapshots",
 ];
 /// What a domain controller of ours does not have.
-const DOMAIN_LACKS: &[&str] = &["directory-leases", "persistent-handles", "snapshots"];
+const DOMAIN_LACKS: &[&str] = &[
+    "directory-leases",
+    "encrypted-share",
+    "persistent-handles",
+    "snapshots",
+];
 
 /// Reads `SMB_REPLAY_LACKS`: words of `needs` lines, separated by commas or blanks. The error is a
 /// sentence.

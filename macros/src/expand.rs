@@ -324,7 +324,7 @@ mod tests {
             ),
             (
                 "traces = \"traces/**/*.ir\", servers = [windows()]",
-                "samba, external",
+                "samba, samba_ad, samba_ad_kerberos, external",
             ),
             (
                 "traces = \"traces/**/*.ir\", servers = [samba]",

@@ -4,6 +4,7 @@
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
 
+mod agree;
 mod arrows;
 mod bench;
 mod book;
@@ -59,6 +60,8 @@ enum What {
     },
     /// Measure what the engine and the clients cost; print a table and write it as JSON.
     Bench(bench::Bench),
+    /// Import captures, replay them, and show how many answers are as they were.
+    Agree(agree::Agree),
 }
 
 fn main() -> ExitCode {
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         What::Mutate { rest } => plan::mutate(&runner, &rest),
         What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
         What::Bench(bench) => bench::bench(&runner, &bench),
+        What::Agree(agree) => agree::agree(&runner, &agree),
     }
 }
 

@@ -223,7 +223,7 @@ const BODIES: &[(&str, &[Field])] = &[
     ),
     // 2.2.35.
     (
-        "change-notify",
+        "notify",
         &[
             ("flags", 2, 2),
             ("output-length", 4, 4),

@@ -13,4 +13,6 @@ mod understand;
 pub use dbench::{DbenchOptions, import_dbench};
 pub use error::{ImportErrors, LineError, LineProblem};
 pub use report::{ImportReport, KindCount};
-pub use understand::{CaptureImport, CaptureOptions, import_capture};
+pub use understand::{
+    CaptureImport, CaptureKeys, CaptureOptions, KeyFileError, NameKey, Naming, import_capture,
+};

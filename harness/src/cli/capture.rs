@@ -1,6 +1,10 @@
 //! `smb-replay import pcap`.
 
-use replay_import::{CaptureOptions, import_capture};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+
+use replay_import::{CaptureKeys, CaptureOptions, NameKey, Naming, import_capture};
 
 use super::convert::{self, Encoding};
 use super::{Exit, PcapArguments, say};
@@ -15,8 +19,28 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
             return Exit::Usage;
         }
     };
+    let naming = match naming(arguments) {
+        Ok(naming) => naming,
+        Err(error) => {
+            say(error);
+            return Exit::BadInput;
+        }
+    };
+    let keys = match arguments
+        .keys
+        .as_deref()
+        .map_or(Ok(CaptureKeys::default()), keys)
+    {
+        Ok(keys) => keys,
+        Err(error) => {
+            say(error);
+            return Exit::BadInput;
+        }
+    };
     let options = CaptureOptions {
         ports: arguments.port.clone(),
+        naming,
+        keys,
         ..CaptureOptions::default()
     };
     let name = arguments.file.to_string_lossy();
@@ -28,6 +52,12 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         }
     };
     say(report.to_string().trim_end());
+    if let Some(path) = &arguments.replaced
+        && let Err(error) = list(path, &report.replacements)
+    {
+        say(format_args!("{}: {error}", path.display()));
+        return Exit::BadInput;
+    }
     let written = match &arguments.output {
         Some(path) => convert::write(&trace, path, encoding),
         None => convert::write_to_stdout(&trace, encoding),
@@ -37,4 +67,84 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         return Exit::BadInput;
     }
     written
+}
+
+/// The keys in a file, or on stdin.
+fn keys(path: &Path) -> Result<CaptureKeys, String> {
+    let name = path.display();
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        // A log may have bytes that are no text.
+        false => fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    };
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    let keys = CaptureKeys::parse(&text).map_err(|error| format!("{name}: {error}"))?;
+    match keys.sessions() {
+        0 => Err(format!("{name}: no session keys in it")),
+        _ => Ok(keys),
+    }
+}
+
+fn naming(arguments: &PcapArguments) -> Result<Naming, String> {
+    let key = match (&arguments.key_file, arguments.no_anonymize) {
+        (_, true) => None,
+        (None, false) => {
+            let key = NameKey::random();
+            Some(key.map_err(|error| format!("no random bytes can be had: {error}"))?)
+        }
+        (Some(path), false) => match fs::read(path) {
+            Ok(secret) if secret.len() >= 16 => Some(NameKey::of(&secret)),
+            Ok(_) => {
+                let text = "a secret of at least 16 bytes is needed, for instance from `openssl rand -hex 32`";
+                return Err(format!("{}: {text}", path.display()));
+            }
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        },
+    };
+    let map = |path: &Option<std::path::PathBuf>| match path {
+        Some(path) => pairs(path),
+        None => Ok(Vec::new()),
+    };
+    let paths = map(&arguments.path_map)?.into_iter().map(|(from, to)| {
+        let slashes = |path: String| path.replace('\\', "/").trim_matches('/').to_owned();
+        (slashes(from), slashes(to))
+    });
+    Ok(Naming {
+        key,
+        keep: arguments.keep.clone(),
+        identities: map(&arguments.identity_map)?,
+        paths: paths.collect(),
+    })
+}
+
+/// The lines `from = to` of a file; empty ones and those that begin with `#` mean nothing.
+fn pairs(path: &Path) -> Result<Vec<(String, String)>, String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.trim()));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(at, line)| match line.split_once('=') {
+            Some((from, to)) if !from.trim().is_empty() && !to.trim().is_empty() => {
+                Ok((from.trim().to_owned(), to.trim().to_owned()))
+            }
+            _ => Err(format!("{name}:{at}: `from = to` is needed")),
+        })
+        .collect()
+}
+
+/// Writes what was replaced, for its owner alone.
+fn list(path: &Path, replacements: &[(String, String)]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    for (from, to) in replacements {
+        writeln!(file, "{from}\t{to}")?;
+    }
+    file.flush()
 }

@@ -5,6 +5,7 @@
 
 mod backends;
 mod capture;
+mod compare;
 mod convert;
 mod dbench;
 mod output;
@@ -123,6 +124,15 @@ enum Command {
     },
     /// Replay a trace against a server and judge every answer.
     Run(RunArguments),
+    /// Show which answers of a run differ from those of its trace, each cause once.
+    ///
+    /// A difference on the same files as an earlier one is counted with that one.
+    Compare {
+        /// The trace, for instance one that a capture was imported to.
+        trace: PathBuf,
+        /// What `smb-replay run TRACE --report FILE.json` wrote.
+        report: PathBuf,
+    },
     /// Turn what other tools recorded into a trace.
     Import {
         #[command(subcommand)]
@@ -159,6 +169,31 @@ struct PcapArguments {
     /// Where the trace goes; its name decides the encoding [default: .ir.jsonl on stdout]
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// A file with the keys of encrypted sessions: what `smbclient --option=debugencryption=yes` prints, or Wireshark's
+    /// smb2_seskey_list; `-` reads them from stdin.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Leave names and accounts as they are.
+    ///
+    /// Without it every name of a file, a directory, a stream and an account is replaced by another one of the same
+    /// shape. Data is never kept.
+    #[arg(long)]
+    no_anonymize: bool,
+    /// A name, part of a path, that stays; may be given again.
+    #[arg(long, value_name = "NAME", conflicts_with = "no_anonymize")]
+    keep: Vec<String>,
+    /// A file with a secret: captures that are imported with the same one get the same names.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_anonymize")]
+    key_file: Option<PathBuf>,
+    /// Where a list of what was replaced goes: the capture's name, a tab, the trace's name.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_anonymize")]
+    replaced: Option<PathBuf>,
+    /// A file with a line `DOMAIN\user = identity` for each account that becomes a certain identity.
+    #[arg(long, value_name = "FILE")]
+    identity_map: Option<PathBuf>,
+    /// A file with a line `customer/path = lab/path` for each path that becomes a certain one.
+    #[arg(long, value_name = "FILE")]
+    path_map: Option<PathBuf>,
     /// Fail when anything of the capture is not in the trace.
     #[arg(long)]
     strict: bool,
@@ -247,6 +282,7 @@ pub fn main() -> ExitCode {
         Command::Fmt { files, check } => traces::format(&files, check),
         Command::Convert { input, output } => convert::convert(&input, &output),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Compare { trace, report } => compare::compare(&trace, &report),
         Command::Import {
             what: Import::Dbench(arguments),
         } => dbench::import(&arguments),

@@ -3,14 +3,14 @@
 use super::content::{Content, Source};
 use super::draft::{Data, Draft, Progress, StepIndex};
 use super::initial::Seen;
-use super::request::base;
+use super::request::{base, canonical};
 use super::world::{InFlight, Node, World};
 use crate::capture::ConnectionId;
 use replay_ir::{ExpectStatus, OwnedValue};
 use smb_vocabulary::{answer, words};
 use smb_wire::fscc::{
     FileAllocationInformation, FileDispositionInformation, FileEndOfFileInformation,
-    FileRenameInformation, decode_directory,
+    FileRenameInformation, decode_directory, decode_notify,
 };
 use smb_wire::messages::{CreateRequest, CreateResponse, QueryDirectoryRequest, ResponseContext};
 use smb_wire::{
@@ -24,7 +24,7 @@ const VISIBLE: FileAttributes = FileAttributes::READONLY
     .union(FileAttributes::SYSTEM);
 
 /// Fields of QUERY_INFO that a server does not choose by itself.
-const DECIDED: [&str; 5] = ["size", "directory", "delete-pending", "position", "ea-size"];
+const DECIDED: [&str; 4] = ["size", "directory", "delete-pending", "position"];
 
 /// Larger files are not filled with a pattern.
 pub(super) const LARGEST_FILLED: u64 = 64 << 20;
@@ -75,7 +75,10 @@ impl World {
                 return self.left(id, status, &flight);
             }
             Request::OplockBreak(_) | Request::LeaseBreak(_) => {
-                if status != ntstatus::SUCCESS {
+                if let Some(step) = flight.step {
+                    self.drafts[step].progress = Progress::Done;
+                    self.drafts[step].status = ExpectStatus::OneOf(vec![status]);
+                } else if status != ntstatus::SUCCESS {
                     self.adapt(
                         "acknowledgement",
                         "the server refused it, which the trace does not say",
@@ -94,6 +97,7 @@ impl World {
             return self.drop_step(step, "it is related to an open that failed");
         }
         let step = match self.drafts[step].progress {
+            Progress::Pending if self.needs_no_await(step) => step,
             Progress::Pending => {
                 let lane = self.drafts[step].lane;
                 let client = self.lanes.client_of(lane);
@@ -116,6 +120,18 @@ impl World {
             (Request::Create(request), _) => self.not_created(&flight, request, status),
             (_, response) => self.on_open_answered(step, status, &flight, response),
         }
+    }
+
+    /// Whether nothing that its client did depended on the interim answer of an open. A server sends one only when a
+    /// break takes it some time, which in a replay it may not.
+    fn needs_no_await(&self, step: StepIndex) -> bool {
+        let client = self.lanes.client_of(self.drafts[step].lane);
+        let later = step + 1..self.drafts.len();
+        self.drafts[step].verb == "create"
+            && later
+                .clone()
+                .filter(|&other| !matches!(self.drafts[other].verb, "break" | "on-break"))
+                .all(|other| self.lanes.client_of(self.drafts[other].lane) != client)
     }
 
     fn created(
@@ -236,7 +252,7 @@ impl World {
         );
         match status {
             FILE_IS_A_DIRECTORY => self.observe(&path, Seen::DIRECTORY),
-            NOT_A_DIRECTORY => self.observe(
+            NOT_A_DIRECTORY if base(&path).len() == path.len() => self.observe(
                 &path,
                 Seen::Present {
                     directory: Some(false),
@@ -248,6 +264,7 @@ impl World {
                 self.observe(&path, Seen::PRESENT);
             }
             ntstatus::ACCESS_DENIED if finds => self.observe(&path, Seen::PRESENT),
+            ntstatus::OBJECT_PATH_NOT_FOUND => self.observe(&path, Seen::Absent),
             ntstatus::OBJECT_NAME_NOT_FOUND => {
                 self.observe(&path, Seen::Absent);
                 if let Some((parent, _)) = base(&path).rsplit_once('/') {
@@ -260,7 +277,7 @@ impl World {
 
     /// The file at a path; a new one if it was made just now.
     fn node(&mut self, path: &str, made: bool, size: u64) -> usize {
-        let key = path.to_lowercase();
+        let key = canonical(path).to_lowercase();
         if let Some(&node) = self.by_path.get(&key).filter(|_| !made) {
             return node;
         }
@@ -276,7 +293,7 @@ impl World {
         let node = self.nodes.len() - 1;
         self.by_path.insert(key, node);
         if !made {
-            self.initial.has_content(path, node, size);
+            self.initial.has_content(&canonical(path), node, size);
         }
         node
     }
@@ -302,7 +319,7 @@ impl World {
                     let known = self.nodes[node].content.read(request.offset, length);
                     if known == Some(Source::Given) {
                         let end = request.offset.saturating_add(length);
-                        self.initial.has_content(&path, node, end);
+                        self.initial.has_content(&canonical(&path), node, end);
                     }
                 }
             }
@@ -337,6 +354,9 @@ impl World {
                 if self.opens[index].listed && status == ntstatus::NO_MORE_FILES {
                     self.either_way(step);
                 }
+            }
+            (Request::ChangeNotify(_), Response::ChangeNotify(answer)) if success => {
+                self.notified(step, &answer.buffer);
             }
             (Request::SetInfo(request), _) if success && request.info_type == InfoType::FILE => {
                 let class = FileInfoClass(request.file_info_class);
@@ -470,6 +490,19 @@ impl World {
             .flags
             .contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY)
             || request.flags.contains(QueryDirectoryFlags::INDEX_SPECIFIED);
+        let pattern = request.file_name.to_string_lossy();
+        if !self.names.finds_the_same(&pattern) {
+            let either = vec![
+                ntstatus::SUCCESS,
+                ntstatus::NO_SUCH_FILE,
+                ntstatus::NO_MORE_FILES,
+            ];
+            self.drafts[step].status = ExpectStatus::OneOf(either);
+            return self.adapt(
+                "query-directory",
+                "a pattern with a part of a name, which the replaced names do not have",
+            );
+        }
         let room = (request.output_buffer_length as usize).saturating_sub(buffer.len());
         if single {
             return;
@@ -489,6 +522,22 @@ impl World {
         names.sort_unstable();
         let names = names.into_iter().map(OwnedValue::Text).collect();
         self.drafts[step].expect("names", OwnedValue::List(names));
+    }
+
+    /// Several changes may come in one answer or in more, so only a single one is expected.
+    fn notified(&mut self, step: StepIndex, buffer: &[u8]) {
+        let changes: Vec<_> = decode_notify(buffer).filter_map(Result::ok).collect();
+        let [change] = &changes[..] else {
+            return self.adapt(
+                "change-notify",
+                "which changes come in one answer is not expected",
+            );
+        };
+        let name = change.file_name.to_string_lossy().replace('\\', "/");
+        let action = words::NOTIFY_ACTION.write(change.action);
+        let text = format!("{action} {}", self.names.path(&name));
+        let changes = OwnedValue::List(vec![OwnedValue::Text(text)]);
+        self.drafts[step].expect("changes", changes);
     }
 
     /// How many buffers a long listing takes depends on the order in which a server keeps the names.

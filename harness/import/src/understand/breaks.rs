@@ -1,7 +1,9 @@
 //! Oplock and lease breaks: that they came, and what the client did on one.
 
 use super::draft::{Draft, Progress, StepIndex};
-use super::world::World;
+use super::lanes::{Key, Touch};
+use super::request::{Reason, base};
+use super::world::{Chain, InFlight, World};
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
 use smb_vocabulary::words;
@@ -88,33 +90,69 @@ impl World {
         &mut self,
         id: ConnectionId,
         time: u64,
-        file_id: FileId,
-        level: OplockLevel,
-    ) {
-        let open = self.by_id.get(&(id, file_id)).copied();
-        if let Some(open) = open {
-            self.opens[open].oplock = level;
-        }
-        self.acknowledged(id, time, open, words::OPLOCK.write(level));
+        (file_id, level): (FileId, OplockLevel),
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        let Some(&open) = self.by_id.get(&(id, file_id)) else {
+            return Err("of an open that is not in the trace");
+        };
+        let as_oplock = self.opens[open].lease.is_some();
+        let word = words::OPLOCK.write(level);
+        self.acknowledged(id, time, open, (word, as_oplock), flight, chain)?;
+        self.opens[open].oplock = level;
+        Ok(())
     }
 
     pub(super) fn lease_acknowledged(
         &mut self,
         id: ConnectionId,
         time: u64,
-        key: Guid,
-        state: LeaseState,
-    ) {
+        (key, state): (Guid, LeaseState),
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
         let waiting = self.connections.get(&id).and_then(|connection| {
             let mut breaks = connection.breaks.iter().map(|broken| broken.open);
             breaks.find(|&open| self.opens[open].lease == Some(key))
         });
-        self.acknowledged(id, time, waiting, words::LEASE.write(state));
+        let holder = || {
+            self.opens
+                .iter()
+                .position(|open| open.alive && open.connection == id && open.lease == Some(key))
+        };
+        let open = waiting.or_else(holder);
+        let open = open.ok_or("of a lease that no open of the trace has")?;
+        let word = words::LEASE.write(state);
+        self.acknowledged(id, time, open, (word, false), flight, chain)
     }
 
-    fn acknowledged(&mut self, id: ConnectionId, time: u64, open: Option<usize>, level: String) {
-        let Some(broken) = open.and_then(|open| self.take_break(id, open)) else {
-            return self.skip("acknowledgement", "of a break that is not in the trace");
+    fn acknowledged(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        open: usize,
+        (level, as_oplock): (String, bool),
+        flight: &mut InFlight,
+        chain: &mut Chain,
+    ) -> Result<(), Reason> {
+        let Some(broken) = self.take_break(id, open) else {
+            // Nobody asked for it.
+            if !self.opens[open].alive {
+                return Err("of an open that is closed");
+            }
+            let handle = self.opens[open].name.clone();
+            let client = self.opens[open].client;
+            let touches = [(Key::path(base(&self.opens[open].path)), Touch::Change)];
+            let with = |draft: Draft| {
+                draft
+                    .arg("handle", handle)
+                    .arg("level", level)
+                    .flag("as-oplock", as_oplock)
+            };
+            let step = self.put(client, chain, time, "acknowledge", with, &touches);
+            flight.step = Some(step);
+            return Ok(());
         };
         let delay = time.saturating_sub(broken.time);
         let level = (level != broken.asked).then_some(level);
@@ -123,6 +161,7 @@ impl World {
             false => ("ack", None),
         };
         self.policy(&broken, action, delay, level);
+        Ok(())
     }
 
     /// A CLOSE stands for the acknowledgement of a break of the same open.

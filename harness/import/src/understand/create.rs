@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::initial::Seen;
 use super::lanes::{Key, Touch};
 use super::names::WirePath;
-use super::request::{Reason, base, listings, parents};
+use super::request::{Reason, base, canonical, listings, parents};
 use super::world::{Chain, InFlight, Open, World};
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
@@ -291,19 +291,23 @@ impl World {
 
     /// Notes what an operation shows of a path; a stream shows its file.
     pub(super) fn observe(&mut self, path: &str, seen: Seen) {
+        // What NTFS keeps there is no file that could be made.
+        let root = path.split('/').next().unwrap_or("");
+        if root.eq_ignore_ascii_case("$Extend") {
+            return;
+        }
         let file = base(path);
+        let stream = canonical(path);
         if file.len() < path.len() {
             let of_file = match seen {
-                Seen::Absent => Seen::Absent,
-                Seen::Present { .. } => Seen::Present {
-                    directory: None,
-                    size: 0,
-                    attributes: FileAttributes::empty(),
-                },
+                Seen::Present { .. } if stream.len() > file.len() => Seen::PRESENT,
+                seen => seen,
             };
             self.initial.observe(file, of_file);
         }
-        self.initial.observe(path, seen);
+        if stream.len() > file.len() || file.len() == path.len() {
+            self.initial.observe(&stream, seen);
+        }
     }
 }
 

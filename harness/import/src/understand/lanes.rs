@@ -129,14 +129,10 @@ impl Lanes {
         let client = self.lanes[lane].client;
         let mut wanted: Vec<(StepIndex, Milestone)> = Vec::new();
         if !part {
-            // All of the client's own that has come so far.
+            // All of the client's own, as far as it has come.
             for &other in self.clients[client].iter().filter(|&&other| other != lane) {
                 if let Some(last) = self.lanes[other].last {
-                    match drafts[last].progress {
-                        Progress::Sent => {}
-                        Progress::Pending => wanted.push((last, Milestone::Pending)),
-                        Progress::Done => wanted.push((last, Milestone::Done)),
-                    }
+                    wanted.push((last, drafts[last].progress.milestone()));
                 }
             }
         }

@@ -5,9 +5,11 @@ use super::lanes::ClientIndex;
 use super::world::{Client, InFlight, Tree, World};
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
-use smb_wire::messages::{NegotiateRequest, SessionSetupRequest, TreeConnectRequest};
+use smb_wire::messages::{
+    NegotiateContext, NegotiateRequest, SessionSetupRequest, TreeConnectRequest,
+};
 use smb_wire::{
-    Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ShareType, ntstatus,
+    Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ShareType, ntstatus,
 };
 
 impl World {
@@ -25,6 +27,16 @@ impl World {
             && answer.dialect_revision != Dialect::WILDCARD
         {
             connection.dialect = Some(answer.dialect_revision);
+            connection.cipher = match answer.dialect_revision {
+                Dialect::SMB_3_0 | Dialect::SMB_3_0_2 => Some(Cipher::AES_128_CCM),
+                _ => answer
+                    .negotiate_contexts
+                    .iter()
+                    .find_map(|context| match context {
+                        NegotiateContext::Encryption { ciphers } => ciphers.first().copied(),
+                        _ => None,
+                    }),
+            };
         }
     }
 
@@ -62,12 +74,16 @@ impl World {
             Response::SessionSetup(answer) => answer.session_flags,
             _ => SessionFlags::empty(),
         };
-        let anonymous = connection.anonymous || flags.contains(SessionFlags::IS_NULL);
+        let guest = flags.contains(SessionFlags::IS_GUEST);
+        let anonymous = !guest && (connection.anonymous || flags.contains(SessionFlags::IS_NULL));
         let known = connection.sessions.contains_key(&session_id);
         let session = connection.sessions.entry(session_id).or_default();
         if !known {
             session.user = user;
             session.anonymous = anonymous;
+        }
+        if guest {
+            self.adapt("session-setup", "a guest became a user");
         }
         if known {
             self.skip("session-setup", "a session was authenticated again");

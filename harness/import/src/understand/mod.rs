@@ -4,12 +4,14 @@
 //! `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace` writes it all
 //! down. How each message is mapped, and what a trace does not say of it, is in `docs/captures.md`.
 
+mod anonymize;
 mod answer;
 mod breaks;
 mod content;
 mod create;
 mod draft;
 mod initial;
+mod keys;
 mod lanes;
 mod login;
 mod names;
@@ -20,19 +22,26 @@ mod world;
 use crate::capture::{CaptureReport, Limits, Ports, read_capture};
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
+pub use anonymize::NameKey;
+pub use keys::{CaptureKeys, KeyFileError};
 use names::Names;
+pub use names::Naming;
 use replay_ir::Trace;
 use std::fmt;
 use std::path::Path;
 use world::World;
 
 /// How a capture becomes a trace.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct CaptureOptions {
     /// The ports that servers listen on; none for 445 and 139.
     pub ports: Vec<u16>,
     /// What may be held at most.
     pub limits: Limits,
+    /// Which names become which.
+    pub naming: Naming,
+    /// The keys of encrypted sessions.
+    pub keys: CaptureKeys,
 }
 
 /// What became of a capture. `Display` is for a person.
@@ -42,6 +51,10 @@ pub struct CaptureImport {
     pub capture: CaptureReport,
     /// What was made of it.
     pub import: ImportReport,
+    /// How many different names and accounts were replaced.
+    pub replaced: (usize, usize),
+    /// What was replaced, and by what. These are the names of the capture: no part of `Display`.
+    pub replacements: Vec<(String, String)>,
 }
 
 impl CaptureImport {
@@ -59,7 +72,15 @@ impl CaptureImport {
 
 impl fmt::Display for CaptureImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.capture, self.import)
+        write!(f, "{}{}", self.capture, self.import)?;
+        let (names, accounts) = self.replaced;
+        match names + accounts {
+            0 => Ok(()),
+            _ => writeln!(
+                f,
+                "replaced: {names} names of files, directories and streams, {accounts} accounts"
+            ),
+        }
     }
 }
 
@@ -72,7 +93,7 @@ pub fn import_capture(
     name: &str,
     options: &CaptureOptions,
 ) -> Result<(Trace, CaptureImport), ImportErrors> {
-    let mut world = World::new(Names::default());
+    let mut world = World::new(Names::new(options.naming.clone()), options.keys.clone());
     let ports = Ports::new(options.ports.iter().copied());
     let capture = read_capture(path, &ports, &options.limits, &mut world).map_err(|error| {
         ImportErrors::Read {
@@ -81,14 +102,27 @@ pub fn import_capture(
         }
     })?;
     let encrypted = world.encrypted();
-    if world.drafts.len() == 0 || !encrypted.is_empty() {
+    let has_keys = options.keys.sessions() > 0;
+    if world.drafts.len() == 0 || !encrypted.is_empty() && !has_keys {
         return Err(ImportErrors::Capture {
             name: name.to_owned(),
             reason: refusal(&capture, &encrypted),
         });
     }
-    let (trace, import) = world.into_trace(name)?;
-    Ok((trace, CaptureImport { capture, import }))
+    for _ in 0..encrypted.iter().map(|(_, frames)| frames).sum() {
+        world.skip(
+            "frame",
+            "it is encrypted, and no key of its session was given",
+        );
+    }
+    let (trace, import, names) = world.into_trace(name)?;
+    let import = CaptureImport {
+        capture,
+        import,
+        replaced: names.counts(),
+        replacements: names.replacements(),
+    };
+    Ok((trace, import))
 }
 
 /// Why nothing came of a capture, and what would help.
@@ -102,8 +136,8 @@ fn refusal(capture: &CaptureReport, encrypted: &[(String, u64)]) -> String {
             text.push_str(&format!("\n  and {} more", encrypted.len() - 10));
         }
         text.push_str(
-            "\nhelp: take the capture again with encryption off (`server smb encrypt = off` in smb.conf, `-c off` of \
-             Set-SmbServerConfiguration -EncryptData $false)",
+            "\nhelp: --keys FILE takes what `smbclient --option=debugencryption=yes` prints, or Wireshark's \
+             smb2_seskey_list",
         );
         return text;
     }

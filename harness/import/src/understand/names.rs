@@ -1,7 +1,10 @@
 //! Names of the capture as the trace has them.
 
+use super::anonymize::NameKey;
+use super::request::base;
 use smb_vocabulary::paths;
 use smb_wire::UnicodeString;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A path of the capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,46 +38,265 @@ pub(super) fn wire_path(name: &UnicodeString, dfs: bool) -> Result<WirePath, &'s
     })
 }
 
+/// The wildcards of MS-FSA 2.1.4.4.
+const WILDCARDS: [char; 5] = ['*', '?', '<', '>', '"'];
+
+/// What the first users of a capture are called in the trace.
+const USERS: [&str; 8] = [
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi",
+];
+
+/// Which names become which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// The key under which names are replaced; without one they stay.
+    pub key: Option<NameKey>,
+    /// Names, parts of paths, that stay.
+    pub keep: Vec<String>,
+    /// Accounts as `DOMAIN\user` or `user`, and the identities that they become.
+    pub identities: Vec<(String, String)>,
+    /// Paths and what they become, with all that is below them. Longer ones go before shorter ones.
+    pub paths: Vec<(String, String)>,
+}
+
 /// How names of the capture become names of the trace.
 #[derive(Debug, Default)]
-pub(super) struct Names;
+pub(super) struct Names {
+    naming: Naming,
+    keep: HashSet<String>,
+    replaced: HashMap<String, String>,
+    users: BTreeMap<String, String>,
+}
 
 impl Names {
+    pub(super) fn new(mut naming: Naming) -> Self {
+        naming
+            .paths
+            .sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        Self {
+            keep: naming.keep.iter().map(|name| name.to_lowercase()).collect(),
+            naming,
+            ..Self::default()
+        }
+    }
+
     /// A path, with a stream's name if it has one.
     pub(super) fn path(&mut self, path: &str) -> String {
-        path.to_owned()
+        for (from, to) in &self.naming.paths {
+            let below = path
+                .get(..from.len())
+                .filter(|start| start.eq_ignore_ascii_case(from))
+                .map(|start| &path[start.len()..]);
+            match below {
+                Some("") => return to.clone(),
+                Some(below) if below.starts_with(['/', ':']) => {
+                    let below = below.to_owned();
+                    let to = to.clone();
+                    return to + &self.parts(&below, '/');
+                }
+                _ => {}
+            }
+        }
+        self.parts(path, '/')
     }
 
     /// A path as it was on the wire.
     pub(super) fn raw_path(&mut self, path: &str) -> String {
-        path.to_owned()
+        let separator = if path.contains('/') { '/' } else { '\\' };
+        self.parts(path, separator)
     }
 
-    /// A search pattern.
+    fn parts(&mut self, path: &str, separator: char) -> String {
+        let file = base(path);
+        let stream = path[file.len()..].to_owned();
+        let other = if separator == '/' { '\\' } else { '/' };
+        let parts: Vec<String> = file
+            .split(separator)
+            .map(|part| {
+                let parts: Vec<String> = part.split(other).map(|part| self.part(part)).collect();
+                parts.join(&other.to_string())
+            })
+            .collect();
+        parts.join(&separator.to_string()) + &self.stream(&stream)
+    }
+
+    /// A part of a path, or a name without a path.
+    fn part(&mut self, name: &str) -> String {
+        let Some(key) = &self.naming.key else {
+            return name.to_owned();
+        };
+        if let Some(known) = self.replaced.get(name) {
+            return known.clone();
+        }
+        if self.keep.contains(&name.to_lowercase()) || is_made_up(name) {
+            return name.to_owned();
+        }
+        let replaced = key.replace(name);
+        self.replaced.insert(name.to_owned(), replaced.clone());
+        replaced
+    }
+
+    /// A search pattern: what stands between its wildcards is replaced like a name.
     pub(super) fn pattern(&mut self, pattern: &str) -> String {
-        pattern.to_owned()
+        if self.naming.key.is_none() {
+            return pattern.to_owned();
+        }
+        if !pattern.contains(WILDCARDS) {
+            return self.parts(pattern, '\\');
+        }
+        let mut out = String::new();
+        let mut literal = String::new();
+        for char in pattern.chars() {
+            if WILDCARDS.contains(&char) {
+                out.push_str(&self.literal(&literal, out.is_empty()));
+                literal.clear();
+                out.push(char);
+            } else {
+                literal.push(char);
+            }
+        }
+        let first = out.is_empty();
+        out.push_str(&self.literal(&literal, first));
+        out
+    }
+
+    /// A piece of a pattern. A dot and an extension behind a wildcard stay.
+    fn literal(&mut self, literal: &str, first: bool) -> String {
+        match literal.strip_prefix('.') {
+            Some(extension) if !first && extension.len() <= 4 => literal.to_owned(),
+            _ => self.part(literal),
+        }
+    }
+
+    /// Whether a pattern finds the same files under their new names.
+    pub(super) fn finds_the_same(&self, pattern: &str) -> bool {
+        let literal = pattern.trim_start_matches(WILDCARDS);
+        self.naming.key.is_none()
+            || !pattern.contains(WILDCARDS)
+            || literal.is_empty()
+            || literal.len() < pattern.len()
+                && literal
+                    .strip_prefix('.')
+                    .is_some_and(|rest| rest.len() <= 4 && !rest.contains(WILDCARDS))
     }
 
     /// The name of a stream as FileStreamInformation has it: `:name:$DATA`.
     pub(super) fn stream(&mut self, stream: &str) -> String {
-        stream.to_owned()
+        let parts: Vec<String> = stream.split(':').map(|part| self.part(part)).collect();
+        parts.join(":")
     }
 
     /// An account.
     pub(super) fn identity(&mut self, domain: &str, user: &str) -> String {
-        let _ = domain;
-        let kept: String = user
-            .chars()
-            .map(
-                |char| match char.is_alphanumeric() || "_.-".contains(char) {
-                    true => char,
-                    false => '_',
-                },
-            )
-            .collect();
-        match kept.is_empty() {
-            true => "alice".to_owned(),
-            false => kept,
+        let full = format!("{domain}\\{user}");
+        let mapped = self.naming.identities.iter().find(|(account, _)| {
+            account.eq_ignore_ascii_case(&full) || account.eq_ignore_ascii_case(user)
+        });
+        if let Some((_, identity)) = mapped {
+            return identity.clone();
         }
+        if self.naming.key.is_none() && !user.is_empty() {
+            return user
+                .chars()
+                .map(
+                    |char| match char.is_alphanumeric() || "_.-".contains(char) {
+                        true => char,
+                        false => '_',
+                    },
+                )
+                .collect();
+        }
+        let number = self.users.len();
+        let next = match USERS.get(number) {
+            Some(user) => (*user).to_owned(),
+            None => format!("user{}", number + 1),
+        };
+        self.users
+            .entry(full.to_lowercase())
+            .or_insert(next)
+            .clone()
+    }
+
+    /// How many different names and accounts were replaced.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let changed = self.replaced.iter().filter(|(from, to)| from != to).count();
+        (changed, self.users.len())
+    }
+
+    /// Every replacement, sorted: what it was, and what it became.
+    pub(super) fn replacements(&self) -> Vec<(String, String)> {
+        let all = self.replaced.iter().chain(&self.users);
+        let mut all: Vec<_> = all
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| (from.clone(), to.clone()))
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+/// Names that the import itself has made.
+fn is_made_up(name: &str) -> bool {
+    let number = name
+        .strip_prefix("unknown-")
+        .or_else(|| name.strip_prefix("share"));
+    number.is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names::new(Naming {
+            key: Some(NameKey::of(b"a test")),
+            keep: vec!["Public".to_owned()],
+            identities: vec![("CORP\\boss".to_owned(), "carol".to_owned())],
+            paths: vec![("Home/Smith".to_owned(), "lab/user".to_owned())],
+        })
+    }
+
+    #[test]
+    fn the_same_part_becomes_the_same_name() {
+        let mut names = names();
+        let path = names.path("Public/Merger Plans/Secret.docx:Comment:$DATA");
+        let parts: Vec<&str> = path.split(['/', ':']).collect();
+        assert_eq!((parts.len(), parts[0], parts[4]), (5, "Public", "$DATA"));
+        assert!(
+            parts[2].ends_with(".docx") && !path.contains("Secret"),
+            "{path}"
+        );
+        assert_eq!(names.path("Merger Plans"), parts[1]);
+        assert_eq!(names.raw_path("\\Merger Plans"), format!("\\{}", parts[1]));
+        assert_eq!(names.pattern("Secret.docx"), parts[2]);
+    }
+
+    #[test]
+    fn paths_and_accounts_are_mapped() {
+        let mut names = names();
+        assert_eq!(names.path("home/smith"), "lab/user");
+        assert!(names.path("home/smith/x.txt").starts_with("lab/user/"));
+        assert!(!names.path("home/smithy").starts_with("lab"));
+        assert_eq!(names.identity("corp", "BOSS"), "carol");
+        assert_eq!(names.identity("CORP", "jones"), "alice");
+        assert_eq!(names.identity("CORP", "miller"), "bob");
+        assert_eq!(names.identity("corp", "Jones"), "alice");
+    }
+
+    #[test]
+    fn patterns_keep_their_wildcards() {
+        let mut names = names();
+        for kept in ["*", "*.txt", "<.doc", "????????.???"] {
+            assert_eq!(names.pattern(kept), kept);
+            assert!(kept.contains('?') || names.finds_the_same(kept), "{kept}");
+        }
+        let pattern = names.pattern("Merger*.docx");
+        assert!(
+            pattern.ends_with("*.docx") && !pattern.contains("Merger"),
+            "{pattern}"
+        );
+        assert!(!names.finds_the_same("Merger*"));
     }
 }

@@ -1,17 +1,18 @@
 //! From a request to the step that sends it again.
 
 use super::content::Content;
-use super::draft::Draft;
+use super::draft::{Draft, Progress};
 use super::initial::Seen;
 use super::lanes::{ClientIndex, Key, Touch};
 use super::names::{WirePath, wire_path};
 use super::world::{Chain, InFlight, Node, Open, World};
 use crate::capture::ConnectionId;
+use replay_ir::ExpectStatus;
 use smb_vocabulary::words;
 use smb_wire::messages::{EchoRequest, LockRequest, QueryDirectoryRequest, QueryInfoRequest};
 use smb_wire::{
-    CloseFlags, FileId, Flags, Header, InfoType, LockFlags, OplockLevel, QueryDirectoryFlags,
-    ReadFlags, Request, WriteFlags,
+    CloseFlags, FileId, Flags, Header, InfoType, LockFlags, NotifyFlags, OplockLevel,
+    QueryDirectoryFlags, ReadFlags, Request, WriteFlags, ntstatus,
 };
 
 /// Why there is no step of a request.
@@ -33,6 +34,21 @@ pub(super) fn listings(path: &str, touch: Touch) -> Vec<(Key, Touch)> {
 /// The directories above a path, outermost first, without the root.
 pub(super) fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// A path with a stream's name as it is compared: `f:s:$DATA` is `f:s`, and `f::$DATA` is `f`.
+pub(super) fn canonical(path: &str) -> String {
+    let file = base(path);
+    let mut parts = path[file.len()..].splitn(3, ':').skip(1);
+    match (parts.next(), parts.next()) {
+        (None | Some(""), _) => file.to_owned(),
+        (Some(stream), None | Some("")) => format!("{file}:{stream}"),
+        (Some(stream), Some(kind)) if kind.eq_ignore_ascii_case("$DATA") => {
+            format!("{file}:{stream}")
+        }
+        // Of another type: no stream that a file can have.
+        (Some(_), Some(_)) => file.to_owned(),
+    }
 }
 
 /// A path without the name of a stream.
@@ -84,10 +100,10 @@ impl World {
             }
             Request::Cancel(_) => return self.cancel(id, time, header, chain),
             Request::OplockBreak(ack) => {
-                self.oplock_acknowledged(id, time, ack.file_id, ack.oplock_level);
+                self.oplock_acknowledged(id, time, (ack.file_id, ack.oplock_level), flight, chain)?;
             }
             Request::LeaseBreak(ack) => {
-                self.lease_acknowledged(id, time, ack.lease_key, ack.lease_state);
+                self.lease_acknowledged(id, time, (ack.lease_key, ack.lease_state), flight, chain)?;
             }
             Request::Create(request) => {
                 let dfs = header.flags.contains(Flags::DFS_OPERATIONS);
@@ -144,7 +160,8 @@ impl World {
             Request::QueryDirectory(request) => request.file_id,
             Request::QueryInfo(request) => request.file_id,
             Request::SetInfo(request) => request.file_id,
-            Request::ChangeNotify(_) | Request::Ioctl(_) => {
+            Request::ChangeNotify(request) => request.file_id,
+            Request::Ioctl(_) => {
                 self.tree(id, flight.session_id, flight.tree_id)?;
                 return Err("the trace has no verb for it");
             }
@@ -208,6 +225,14 @@ impl World {
                 touches.push((Key::listing(&path), Touch::Look));
                 let draft = draft("query-directory");
                 self.query_directory(draft, request)?
+            }
+            Request::ChangeNotify(request) => {
+                touches.push((Key::listing(&path), Touch::Look));
+                let filter = words::COMPLETION_FILTER.write(request.completion_filter);
+                let draft = draft("notify")
+                    .arg("filter", filter)
+                    .flag("tree", request.flags.contains(NotifyFlags::WATCH_TREE));
+                buffer(draft, request.output_buffer_length)
             }
             Request::QueryInfo(request) => query_info(draft, request)?,
             Request::SetInfo(request) => {
@@ -321,7 +346,7 @@ impl World {
             .arg("access", if directory { "r" } else { "rwd" });
         let touches = [(Key::path(&path), Touch::Change)];
         let step = self.add(draft, Some(time), &touches, false);
-        self.drafts[step].progress = super::draft::Progress::Done;
+        self.drafts[step].progress = Progress::Done;
         self.opens.push(Open {
             name,
             connection: id,
@@ -361,7 +386,13 @@ impl World {
         };
         let step = flight.and_then(|flight| flight.step);
         let step = step.ok_or("what it cancels is not in the trace, or answered")?;
-        if self.drafts[step].progress != super::draft::Progress::Pending {
+        let draft = &mut self.drafts[step];
+        if draft.progress == Progress::Sent && matches!(draft.verb, "notify" | "lock") {
+            // The client did not wait for the interim answer; a trace has to.
+            draft.progress = Progress::Pending;
+            draft.status = ExpectStatus::OneOf(vec![ntstatus::PENDING]);
+        }
+        if draft.progress != Progress::Pending {
             return Err("what it cancels is not pending in the trace");
         }
         let client = self.lanes.client_of(self.drafts[step].lane);
@@ -370,7 +401,7 @@ impl World {
             ..draft
         };
         let cancel = self.put(client, chain, time, "cancel", with, &[]);
-        self.drafts[cancel].progress = super::draft::Progress::Done;
+        self.drafts[cancel].progress = Progress::Done;
         Ok(())
     }
 

@@ -3,16 +3,23 @@
 use super::answer::LARGEST_FILLED;
 use super::content::Source;
 use super::draft::{Data, Draft, StepIndex};
+use super::names::Names;
 use super::world::{Client, World};
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
-use replay_ir::{ExpectSpec, ExpectStatus, Mode, OwnedValue, StepSpec, Trace, TraceBuilder};
+use replay_ir::{
+    ExpectSpec, ExpectStatus, Milestone, Mode, OwnedValue, StepSpec, Trace, TraceBuilder,
+};
 use smb_vocabulary::{VOCABULARY, words};
+use smb_wire::ntstatus;
 use std::collections::{HashMap, HashSet};
 
 impl World {
     /// Ends the import.
-    pub(super) fn into_trace(mut self, name: &str) -> Result<(Trace, ImportReport), ImportErrors> {
+    pub(super) fn into_trace(
+        mut self,
+        name: &str,
+    ) -> Result<(Trace, ImportReport, Names), ImportErrors> {
         let order = self.settle();
         let labels = self.labels(&order);
         let names = self.lane_names();
@@ -41,17 +48,56 @@ impl World {
         self.clients(&mut trace, &order, &names);
         self.givens(&mut trace);
         self.steps(&mut trace, &order, &labels, &names);
-        Ok((trace.build()?, self.report))
+        Ok((trace.build()?, self.report, self.names))
     }
 
     /// Leaves out what depends on steps that are left out, and gives the order of the others.
     fn settle(&mut self) -> Vec<StepIndex> {
+        // The capture may lack what an open came to while it has what was done with it.
+        let opens = |status: &ExpectStatus| match status {
+            ExpectStatus::OneOf(all) => {
+                all.contains(&ntstatus::SUCCESS) || all.contains(&ntstatus::PENDING)
+            }
+            _ => true,
+        };
+        let never: HashSet<String> = self
+            .opens
+            .iter()
+            .filter(|open| {
+                let by = &self.drafts[open.created_by];
+                by.dropped || !opens(&by.status)
+            })
+            .map(|open| open.name.clone())
+            .collect();
+        for step in 0..self.drafts.len() {
+            let handle = self.drafts[step]
+                .args
+                .iter()
+                .find(|(name, _)| name == "handle")
+                .and_then(|(_, value)| value.as_value().as_str().map(str::to_owned));
+            if self.drafts[step].verb != "create"
+                && handle.is_some_and(|name| never.contains(&name))
+            {
+                self.drop_step(step, "what opened its handle is not in the trace");
+            }
+        }
         for step in 0..self.drafts.len() {
             if let Some(target) = self.drafts[step].target
                 && self.drafts[target].dropped
             {
                 self.drop_step(step, "the step that it is about is not in the trace");
             }
+        }
+        // What expects no interim answer may have none.
+        for step in 0..self.drafts.len() {
+            let mut after = std::mem::take(&mut self.drafts[step].after);
+            for (other, milestone) in &mut after {
+                let pending = ExpectStatus::OneOf(vec![ntstatus::PENDING]);
+                if *milestone == Milestone::Pending && self.drafts[*other].status != pending {
+                    *milestone = Milestone::Sent;
+                }
+            }
+            self.drafts[step].after = after;
         }
         // Who waits for an open waits for what is said about its breaks, too.
         let mut said: HashMap<StepIndex, StepIndex> = HashMap::new();
@@ -66,9 +112,7 @@ impl World {
                     .after
                     .iter()
                     .filter_map(|(other, milestone)| Some((*said.get(other)?, *milestone)))
-                    .filter(|&(other, milestone)| {
-                        other != step && milestone == replay_ir::Milestone::Done
-                    })
+                    .filter(|&(other, milestone)| other != step && milestone == Milestone::Done)
                     .collect();
                 self.drafts[step].after.extend(more);
             }

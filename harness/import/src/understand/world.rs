@@ -3,11 +3,17 @@
 use super::content::{Content, Fills};
 use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
+use super::keys::CaptureKeys;
 use super::lanes::{ClientIndex, Key, Lanes, Touch};
 use super::names::Names;
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
 use crate::report::ImportReport;
-use smb_wire::{Command, Dialect, FileId, FrameKind, Guid, Header, OplockLevel, Request, Response};
+use smb_wire::crypto::{PreauthHash, TransformCipher};
+use smb_wire::messages::TransformHeader;
+use smb_wire::{
+    Cipher, Command, Dialect, FileId, FrameKind, Guid, Header, OplockLevel, Request, Response,
+    ntstatus,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// The most requests of a connection that are kept for an answer. Servers give at most 8192 credits.
@@ -71,7 +77,15 @@ pub(super) struct Connection {
     /// The user of the log-in that is going on.
     pub(super) user: Option<String>,
     pub(super) anonymous: bool,
+    /// Encrypted frames that no key was there for.
     pub(super) encrypted: u64,
+    pub(super) cipher: Option<Cipher>,
+    /// Of NEGOTIATE, of the log-in that is going on, and of each session (MS-SMB2 3.1.4.4.1).
+    negotiate_hash: PreauthHash,
+    setup_hash: Option<PreauthHash>,
+    session_hashes: HashMap<u64, PreauthHash>,
+    /// What decrypts each session, once that is known.
+    ciphers: HashMap<u64, [TransformCipher; 2]>,
     pub(super) client_end: std::net::SocketAddr,
     pub(super) server_end: std::net::SocketAddr,
     /// A break that is not answered yet, by what it is about.
@@ -124,6 +138,8 @@ pub(super) struct Chain {
     pub(super) open: Option<Option<usize>>,
     pub(super) lane: Option<(ClientIndex, usize)>,
     pub(super) members: usize,
+    /// No step can say it.
+    pub(super) malformed: bool,
 }
 
 /// Everything.
@@ -140,6 +156,7 @@ pub(super) struct World {
     pub(super) by_id: HashMap<(ConnectionId, FileId), usize>,
     pub(super) clients: Vec<Client>,
     pub(super) names: Names,
+    keys: CaptureKeys,
     /// File shares in the order of their first use, in lower case.
     pub(super) shares: Vec<String>,
     /// Lease keys, numbered in the order of their first use.
@@ -150,7 +167,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(names: Names) -> Self {
+    pub(super) fn new(names: Names, keys: CaptureKeys) -> Self {
         Self {
             report: ImportReport::default(),
             connections: BTreeMap::new(),
@@ -164,6 +181,7 @@ impl World {
             by_id: HashMap::new(),
             clients: Vec::new(),
             names,
+            keys,
             shares: Vec::new(),
             lease_names: HashMap::new(),
             frames: 0,
@@ -231,6 +249,7 @@ impl World {
                 );
             };
             self.report.lines += 1;
+            self.hash(id, &header, message);
             match (direction, header.is_response()) {
                 (Direction::ToServer, false) => {
                     self.request_message(id, time, &header, message, &mut chain);
@@ -238,6 +257,87 @@ impl World {
                 (Direction::ToClient, true) => self.response_message(id, time, &header, message),
                 _ => self.skip("message", "it goes in the wrong direction"),
             }
+        }
+    }
+
+    /// Follows the preauthentication hash of a connection and its log-ins.
+    fn hash(&mut self, id: ConnectionId, header: &Header, message: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        match (header.command, header.is_response()) {
+            (Command::NEGOTIATE, _) => connection.negotiate_hash.update(message),
+            (Command::SESSION_SETUP, false) => {
+                let begun = connection.setup_hash.take();
+                let mut hash = match begun.filter(|_| header.session_id != 0) {
+                    Some(hash) => hash,
+                    None => connection.negotiate_hash.clone(),
+                };
+                hash.update(message);
+                connection.setup_hash = Some(hash);
+            }
+            (Command::SESSION_SETUP, true) => match header.status {
+                ntstatus::MORE_PROCESSING_REQUIRED => {
+                    if let Some(hash) = &mut connection.setup_hash {
+                        hash.update(message);
+                    }
+                }
+                _ => {
+                    if let Some(hash) = connection.setup_hash.take() {
+                        connection.session_hashes.insert(header.session_id, hash);
+                    }
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// Decrypts a frame if there is a key for it.
+    fn encrypted_frame(&mut self, id: ConnectionId, direction: Direction, time: u64, frame: &[u8]) {
+        let Ok(header) = TransformHeader::decode(frame) else {
+            return self.skip("frame", "its transform header does not decode");
+        };
+        let session_id = header.session_id;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let side = match direction {
+            Direction::ToServer => 0,
+            Direction::ToClient => 1,
+        };
+        let mut plain = None;
+        if let Some(ciphers) = connection.ciphers.get(&session_id) {
+            plain = ciphers[side].decrypt(frame).ok();
+        } else {
+            let all = [
+                Cipher::AES_128_CCM,
+                Cipher::AES_128_GCM,
+                Cipher::AES_256_CCM,
+                Cipher::AES_256_GCM,
+            ];
+            let agreed = connection.cipher.map(|cipher| [cipher]);
+            let candidates = agreed.as_ref().map_or(&all[..], |cipher| &cipher[..]);
+            let preauth = connection.session_hashes.get(&session_id);
+            for &cipher in candidates {
+                let ciphers = self
+                    .keys
+                    .ciphers(session_id, connection.dialect, cipher, preauth);
+                if let Some(ciphers) = ciphers
+                    && let Ok(found) = ciphers[side].decrypt(frame)
+                {
+                    plain = Some(found);
+                    connection.ciphers.insert(session_id, ciphers);
+                    break;
+                }
+            }
+        }
+        match plain {
+            None => connection.encrypted += 1,
+            Some(plain) => match FrameKind::of(&plain) {
+                Some(FrameKind::Plain) => self.plain(id, direction, time, &plain),
+                Some(FrameKind::Compressed) => self.skip("frame", "it is compressed"),
+                _ => self.skip("frame", "what was encrypted in it is no SMB2"),
+            },
         }
     }
 
@@ -272,7 +372,12 @@ impl World {
             async_id: None,
             skipped: None,
         };
-        if let Err(reason) = self.request(id, time, header, &mut flight, chain) {
+        chain.malformed |= header.is_related() && chain.members == 1;
+        let result = match chain.malformed {
+            true => Err("its frame is a malformed compound: it begins with a related request"),
+            false => self.request(id, time, header, &mut flight, chain),
+        };
+        if let Err(reason) = result {
             flight.skipped = Some(reason);
             self.skip(kind, reason);
         }
@@ -389,6 +494,11 @@ impl FrameSink for World {
                 user: None,
                 anonymous: false,
                 encrypted: 0,
+                cipher: None,
+                negotiate_hash: PreauthHash::default(),
+                setup_hash: None,
+                session_hashes: HashMap::new(),
+                ciphers: HashMap::new(),
                 client_end: info.client,
                 server_end: info.server,
                 breaks: Vec::new(),
@@ -399,11 +509,7 @@ impl FrameSink for World {
     fn frame(&mut self, id: ConnectionId, direction: Direction, time: u64, frame: &[u8]) {
         match FrameKind::of(frame) {
             Some(FrameKind::Plain) => self.plain(id, direction, time, frame),
-            Some(FrameKind::Encrypted) => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.encrypted += 1;
-                }
-            }
+            Some(FrameKind::Encrypted) => self.encrypted_frame(id, direction, time, frame),
             Some(FrameKind::Compressed) => self.skip("frame", "it is compressed"),
             Some(FrameKind::Smb1) => self.smb1(direction, frame),
             None => {}

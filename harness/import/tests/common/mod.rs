@@ -351,3 +351,79 @@ pub(crate) fn session_frames() -> Vec<(Direction, Vec<u8>)> {
     assert_eq!(header(0, Flags::empty()).command, Command::NEGOTIATE);
     frames
 }
+
+/// The messages of one client, as frames.
+pub(crate) struct Exchanges {
+    pub(crate) frames: Vec<(Direction, Vec<u8>)>,
+    next: u64,
+}
+
+impl Exchanges {
+    pub(crate) fn new() -> Self {
+        Self {
+            frames: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// A request and its answer with this status.
+    pub(crate) fn exchange(&mut self, request: Request, status: u32, response: Response) {
+        let mut up = FrameBuilder::new();
+        up.request(&header(self.next, Flags::empty()), &request);
+        let mut down = FrameBuilder::new();
+        let answer = Header {
+            command: request.command(),
+            status,
+            ..header(self.next, Flags::SERVER_TO_REDIR)
+        };
+        down.response(&answer, &response);
+        self.frames.push((Direction::ToServer, up.finish()));
+        self.frames.push((Direction::ToClient, down.finish()));
+        self.next += 1;
+    }
+
+    pub(crate) fn ok(&mut self, request: Request, response: Response) {
+        self.exchange(request, 0, response);
+    }
+
+    pub(crate) fn refused(&mut self, request: Request, status: u32) {
+        self.exchange(request, status, Response::Error(ErrorResponse::default()));
+    }
+
+    pub(crate) fn negotiate(&mut self) {
+        self.ok(
+            Request::Negotiate(NegotiateRequest {
+                dialects: vec![Dialect::SMB_3_1_1],
+                ..NegotiateRequest::default()
+            }),
+            Response::Negotiate(NegotiateResponse {
+                dialect_revision: Dialect::SMB_3_1_1,
+                ..NegotiateResponse::default()
+            }),
+        );
+    }
+
+    /// The last step of a log-in, with the client's token.
+    pub(crate) fn log_in(&mut self, token: &[u8]) {
+        self.ok(
+            Request::SessionSetup(SessionSetupRequest {
+                buffer: token.to_vec(),
+                ..SessionSetupRequest::default()
+            }),
+            Response::SessionSetup(SessionSetupResponse::default()),
+        );
+    }
+
+    pub(crate) fn tree(&mut self, path: &str) {
+        self.ok(
+            Request::TreeConnect(TreeConnectRequest {
+                path: path.into(),
+                ..TreeConnectRequest::default()
+            }),
+            Response::TreeConnect(TreeConnectResponse {
+                share_type: smb_wire::ShareType::DISK,
+                ..TreeConnectResponse::default()
+            }),
+        );
+    }
+}

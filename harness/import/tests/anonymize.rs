@@ -1,0 +1,309 @@
+//! Secrets in every field of a capture, and none of them in the trace.
+
+mod common;
+
+use common::{Ends, Exchanges, pcap};
+use replay_import::capture::LinkType;
+use replay_import::{CaptureOptions, NameKey, Naming, import_capture};
+use smb_wire::fscc::{
+    DirectoryEntry, EntryDetails, FileRenameInformation, FileStreamInformation, encode_directory,
+    encode_streams,
+};
+use smb_wire::messages::*;
+use smb_wire::*;
+use std::collections::HashSet;
+
+/// What a customer would not want to see again. All are long enough not to come about by chance.
+const SECRETS: [&str; 19] = [
+    "hernandez",
+    "megacorp",
+    "wolverine",
+    "fileserver",
+    "payrolls",
+    "mergerplans",
+    "takeover",
+    "annotation",
+    "blueprint",
+    "restructure",
+    "obituary",
+    "layoffs",
+    "confidential",
+    "portfolio",
+    "whistleblower",
+    "acquisition",
+    "severance",
+    "10.0.0.",
+    "topsecretlease",
+];
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// An NTLM AUTHENTICATE_MESSAGE (MS-NLMP 2.2.1.3).
+fn authenticate(domain: &str, user: &str, host: &str) -> Vec<u8> {
+    let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
+    let mut payload = Vec::new();
+    for text in ["", "", domain, user, host, ""] {
+        let bytes = utf16(text);
+        let length = (bytes.len() as u16).to_le_bytes();
+        message.extend(length);
+        message.extend(length);
+        message.extend((64 + payload.len() as u32).to_le_bytes());
+        payload.extend(bytes);
+    }
+    message.extend([0; 4]);
+    message.extend(payload);
+    message
+}
+
+fn create(name: &str) -> CreateRequest {
+    CreateRequest {
+        desired_access: AccessMask::from_bits_retain(0x0012_0089),
+        share_access: ShareAccess::from_bits_retain(7),
+        create_disposition: CreateDisposition::OPEN,
+        impersonation_level: ImpersonationLevel::IMPERSONATION,
+        name: name.into(),
+        ..CreateRequest::default()
+    }
+}
+
+fn opened(file_id: FileId, directory: bool) -> CreateResponse {
+    CreateResponse {
+        create_action: CreateAction::OPENED,
+        end_of_file: 400,
+        file_attributes: match directory {
+            true => FileAttributes::DIRECTORY,
+            false => FileAttributes::ARCHIVE,
+        },
+        file_id,
+        ..CreateResponse::default()
+    }
+}
+
+fn id(number: u64) -> FileId {
+    FileId {
+        persistent: number,
+        volatile: number,
+    }
+}
+
+/// A client that works with secrets only.
+fn capture() -> Vec<u8> {
+    let mut all = Exchanges::new();
+    all.negotiate();
+    all.log_in(&authenticate("MegaCorp", "hernandez", "WOLVERINE"));
+    all.tree(r"\\FILESERVER\Payrolls");
+
+    let mut directory = create("MergerPlans");
+    directory.create_contexts = vec![
+        RequestContext::EaBuffer(b"\0\0\0\0\0\x09\x0c\0portfolio\0confidential".to_vec()),
+        RequestContext::Other {
+            name: b"severance".to_vec(),
+            data: b"whistleblower".to_vec(),
+        },
+    ];
+    all.ok(
+        Request::Create(directory),
+        Response::Create(opened(id(1), true)),
+    );
+    let entry = |name: &str| DirectoryEntry {
+        details: Some(EntryDetails::default()),
+        ea_size: Some(0),
+        short_name: Some("OBITUA~1.TXT".into()),
+        file_id: Some(9),
+        file_name: name.into(),
+        ..DirectoryEntry::default()
+    };
+    let mut buffer = Vec::new();
+    let entries = [
+        entry("Obituary of Hernandez.txt"),
+        entry("LAYOFFS 2031.xlsx"),
+    ];
+    encode_directory(FileInfoClass::ID_BOTH_DIRECTORY, &entries, &mut buffer).expect("it works");
+    all.ok(
+        Request::QueryDirectory(QueryDirectoryRequest {
+            file_information_class: FileInfoClass::ID_BOTH_DIRECTORY,
+            file_id: id(1),
+            output_buffer_length: 65_536,
+            file_name: "layoffs*".into(),
+            ..QueryDirectoryRequest::default()
+        }),
+        Response::QueryDirectory(QueryDirectoryResponse { buffer }),
+    );
+    let mut file = create(r"MergerPlans\Takeover of Blueprint.docx:Annotation");
+    file.create_contexts = vec![RequestContext::Lease(Lease {
+        lease_key: Guid(*b"topsecretlease!!"),
+        ..Lease::default()
+    })];
+    file.requested_oplock_level = OplockLevel::LEASE;
+    all.ok(
+        Request::Create(file),
+        Response::Create(opened(id(2), false)),
+    );
+    all.ok(
+        Request::Write(WriteRequest {
+            file_id: id(2),
+            data: b"confidential: the acquisition of hernandez".to_vec(),
+            ..WriteRequest::default()
+        }),
+        Response::Write(WriteResponse {
+            count: 42,
+            ..WriteResponse::default()
+        }),
+    );
+    all.ok(
+        Request::Read(ReadRequest {
+            file_id: id(2),
+            offset: 100,
+            length: 300,
+            ..ReadRequest::default()
+        }),
+        Response::Read(ReadResponse {
+            data: b"acquisition".repeat(20),
+            ..ReadResponse::default()
+        }),
+    );
+    let mut buffer = Vec::new();
+    let streams = [FileStreamInformation {
+        stream_name: ":Annotation:$DATA".into(),
+        ..FileStreamInformation::default()
+    }];
+    encode_streams(&streams, &mut buffer);
+    all.ok(
+        Request::QueryInfo(QueryInfoRequest {
+            info_type: InfoType::FILE,
+            file_info_class: FileInfoClass::STREAM.0,
+            output_buffer_length: 4096,
+            file_id: id(2),
+            ..QueryInfoRequest::default()
+        }),
+        Response::QueryInfo(QueryInfoResponse { buffer }),
+    );
+    let mut buffer = Vec::new();
+    let rename = FileRenameInformation {
+        file_name: r"MergerPlans\Restructure.docx".into(),
+        ..FileRenameInformation::default()
+    };
+    rename.encode(&mut buffer);
+    all.ok(
+        Request::SetInfo(SetInfoRequest {
+            info_type: InfoType::FILE,
+            file_info_class: FileInfoClass::RENAME.0,
+            file_id: id(2),
+            buffer,
+            ..SetInfoRequest::default()
+        }),
+        Response::SetInfo(SetInfoResponse),
+    );
+    all.ok(
+        Request::Close(CloseRequest {
+            file_id: id(2),
+            ..CloseRequest::default()
+        }),
+        Response::Close(CloseResponse::default()),
+    );
+    all.refused(
+        Request::Create(create(r"\MergerPlans\Portfolio.pdf")),
+        0xC000_000D,
+    );
+    let packets = Ends::v4(445).conversation(&all.frames, 1400, LinkType::Ethernet, 0);
+    pcap(&packets, 1, false, false)
+}
+
+fn import(naming: Naming) -> (String, String) {
+    let folder = tempfile::tempdir().expect("it works");
+    let path = folder.path().join("customer.pcap");
+    std::fs::write(&path, capture()).expect("it works");
+    let options = CaptureOptions {
+        naming,
+        ..CaptureOptions::default()
+    };
+    let (trace, report) = import_capture(&path, "customer.pcap", &options).expect("it works");
+    let (mut text, mut lines) = (Vec::new(), Vec::new());
+    trace.write_text(&mut text).expect("it works");
+    trace.write_jsonl(&mut lines).expect("it works");
+    let all =
+        String::from_utf8(text).expect("it works") + &String::from_utf8(lines).expect("it works");
+    (all, report.to_string())
+}
+
+#[test]
+fn no_secret_is_in_the_trace_or_the_report() {
+    for secret in ["one", "two", "three"] {
+        let (trace, report) = import(Naming {
+            key: Some(NameKey::of(secret.as_bytes())),
+            ..Naming::default()
+        });
+        let small = (trace.clone() + &report).to_lowercase();
+        for secret in SECRETS {
+            assert!(!small.contains(secret), "{secret} is in\n{trace}\n{report}");
+        }
+        assert!(
+            trace.contains(".docx") && trace.contains("user=alice"),
+            "{trace}"
+        );
+        assert!(report.contains("replaced: "), "{report}");
+    }
+}
+
+/// Otherwise the test above would find nothing because there is nothing.
+#[test]
+fn without_anonymizing_the_names_are_there() {
+    let (trace, _) = import(Naming::default());
+    let small = trace.to_lowercase();
+    let named = [
+        "hernandez",
+        "mergerplans",
+        "takeover",
+        "annotation",
+        "blueprint",
+        "restructure",
+        "layoffs",
+        "obituary",
+        "portfolio",
+    ];
+    for name in named {
+        assert!(small.contains(name), "{name} is not in\n{trace}");
+    }
+    // Data and create contexts are never kept.
+    for secret in [
+        "acquisition",
+        "confidential",
+        "whistleblower",
+        "topsecretlease",
+    ] {
+        assert!(!small.contains(secret), "{secret} is in\n{trace}");
+    }
+}
+
+#[test]
+fn the_same_key_gives_the_same_names_and_another_one_others() {
+    let with = |secret: &str| {
+        import(Naming {
+            key: Some(NameKey::of(secret.as_bytes())),
+            ..Naming::default()
+        })
+    };
+    assert_eq!(with("one"), with("one"));
+    let names = |text: &str| -> HashSet<String> {
+        let quoted = text.split('"').filter(|part| part.contains(".docx"));
+        quoted.map(str::to_owned).collect()
+    };
+    assert!(names(&with("one").0).is_disjoint(&names(&with("two").0)));
+}
+
+#[test]
+fn kept_and_mapped_names_are_as_asked_for() {
+    let (trace, _) = import(Naming {
+        key: Some(NameKey::of(b"one")),
+        keep: vec!["annotation".to_owned()],
+        identities: vec![("MEGACORP\\Hernandez".to_owned(), "carol".to_owned())],
+        paths: vec![("mergerplans".to_owned(), "lab/plans".to_owned())],
+    });
+    assert!(trace.contains("user=carol"), "{trace}");
+    assert!(
+        trace.contains("\"lab/plans/") && trace.contains(":Annotation"),
+        "{trace}"
+    );
+}
