@@ -62,7 +62,7 @@ pub fn ioctl(code: CtlCode, status: u32, response: IoctlResponse) -> Result<Answ
 
 fn validated(fields: Fields, info: &[u8; VALIDATION]) -> Fields {
     let [.., mode, _, low, high] = *info;
-    let required = u16::from(mode) & u16::from(SecurityMode::SIGNING_REQUIRED.bits()) != 0;
+    let required = u16::from(mode) & SecurityMode::SIGNING_REQUIRED.bits() != 0;
     let fields = fields.word("signing", if required { "required" } else { "enabled" });
     match Dialect(u16::from_le_bytes([low, high])).word() {
         Some(word) => fields.word("dialect", word),
