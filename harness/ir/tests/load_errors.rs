@@ -526,8 +526,8 @@ fn clients_have_an_identity_and_one_connection() {
         "",
     );
     says(
-        "client C on=A user=c",
-        "`on=A` shares that client's connection and session, so `user` has no effect",
+        "client C on=A dialect=2.1",
+        "`on=A` shares that client's connection and session, so `dialect` has no effect",
         "leave it away, or give the client a connection of its own",
     );
     says(
@@ -546,7 +546,14 @@ fn clients_have_an_identity_and_one_connection() {
         "`check` starts other lines and cannot be a client",
         "",
     );
+    says(
+        "client C on=A user=c anonymous",
+        "`user` and `anonymous` exclude each other",
+        "",
+    );
     assert_eq!(mistakes("client C anonymous"), []);
+    // A session of its own on the other's connection.
+    assert_eq!(mistakes("client C on=A user=c"), []);
 }
 
 #[test]
