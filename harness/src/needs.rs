@@ -16,6 +16,8 @@ const STANDALONE_LACKS: &[&str] = &[
     "share-permissions",
     "snapshots",
 ];
+/// What a server in a container does not have: its overlay file system may tell of no holes.
+const CONTAINER_LACKS: &[&str] = &["sparse-files"];
 /// What a domain controller of ours does not have.
 const DOMAIN_LACKS: &[&str] = &[
     "directory-leases",
@@ -50,7 +52,13 @@ pub(crate) fn skip_reason(trace: &Trace, server: &Server, lacks: &[String]) -> O
         (_, Some(_)) => DOMAIN_LACKS,
         (_, None) => STANDALONE_LACKS,
     };
-    let lacked = |need: &&String| lacks.contains(need) || known.contains(&need.as_str());
+    let source: &[&str] = match server.source() {
+        Source::Docker => CONTAINER_LACKS,
+        _ => &[],
+    };
+    let lacked = |need: &&String| {
+        lacks.contains(need) || [known, source].iter().any(|of| of.contains(&need.as_str()))
+    };
     let missing: Vec<&str> = trace
         .needs()
         .iter()
@@ -76,8 +84,8 @@ mod tests {
             error.contains("`lease`") && error.contains("directory-leases"),
             "{error}"
         );
-        for word in STANDALONE_LACKS.iter().chain(DOMAIN_LACKS) {
-            assert_eq!(parse(word), Ok(vec![(*word).to_owned()]));
+        for word in [STANDALONE_LACKS, CONTAINER_LACKS, DOMAIN_LACKS].concat() {
+            assert_eq!(parse(word), Ok(vec![word.to_owned()]));
         }
     }
 }

@@ -34,8 +34,11 @@ pub(crate) struct Request<'a> {
     /// Leave the directory on the server when the run was not as expected.
     pub(crate) keep_failed: bool,
     /// Where the clients connect instead of the server; asked once, before they do.
-    pub(crate) through: Option<&'a (dyn Fn(&Site) -> io::Result<SocketAddr> + Sync)>,
+    pub(crate) through: Option<&'a Through<'a>>,
 }
+
+/// Puts something between the clients and the server; says where it listens.
+pub(crate) type Through<'a> = dyn Fn(&Site) -> io::Result<SocketAddr> + Sync + 'a;
 
 /// What came of it.
 pub(crate) struct Replayed {

@@ -134,7 +134,7 @@ impl State {
             Phase::Down(_) => return false,
         };
         self.setups
-            .retain(|setup| !setup.abandoned(&concerns, &self.lanes));
+            .retain(|setup| !setup.abandoned(concerns, &self.lanes));
         let mut blocked = Vec::new();
         for pending in transport.pending.iter_mut() {
             if let Waiter::Op { lane, op } = pending.waiter

@@ -302,11 +302,9 @@ impl Transport {
             return Err("an answer of no session".to_owned());
         };
         let unknown = session.id == 0 || pending.edited;
-        if !unknown
-            && header.session_id != session.id
-            && !(session_gone && header.session_id == 0)
-            && !(pending.inherit && header.session_id == u64::MAX)
-        {
+        let none = session_gone && header.session_id == 0;
+        let inherited = pending.inherit && header.session_id == u64::MAX;
+        if header.session_id != session.id && !(unknown || none || inherited) {
             let (got, ours) = (header.session_id, session.id);
             return Err(format!(
                 "an answer of session {got:#x} instead of {ours:#x}"

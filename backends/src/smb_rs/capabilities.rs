@@ -1,7 +1,9 @@
 //! What this backend can say of a trace, and why not the rest; see `docs/smb-rs.md` for the evidence.
 
+use std::collections::HashMap;
+
 use replay_engine::{Capabilities, Unsupported};
-use replay_ir::{Check, Dependency, Milestone, Mode, Role, Step, Trace};
+use replay_ir::{Check, ClientId, Dependency, Milestone, Mode, Role, Step, StepId, Trace};
 use smb::FileId;
 use smb_vocabulary::{
     ClientSettings, Encryption, HeaderOptions, Mechanism, Operation, PreviousSession,
@@ -32,7 +34,7 @@ const VERBS: [&str; 17] = [
 ];
 
 /// What it cannot do, each with the reason.
-const LIMITS: [(&str, &str); 14] = [
+const LIMITS: [(&str, &str); 15] = [
     (
         "wire=, raw",
         "the crate composes and sends every frame itself",
@@ -83,6 +85,10 @@ const LIMITS: [(&str, &str); 14] = [
         "the crate then sends the encryption context with an empty list of ciphers",
     ),
     (
+        "a handle after disconnect, logoff or tree-disconnect; connect after logoff",
+        "the crate's objects end with their session, and it makes none on a connection that is there",
+    ),
+    (
         "a compound with connect, disconnect or cancel",
         "these are no requests that can be compounded",
     ),
@@ -130,7 +136,50 @@ pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
         step: None,
         what: "check order with a break".into(),
     });
-    of_clients.chain(of_steps).chain(of_checks).collect()
+    of_clients
+        .chain(of_steps)
+        .chain(after_the_end(trace))
+        .chain(of_checks)
+        .collect()
+}
+
+/// Steps that use what has ended with its session or tree.
+fn after_the_end(trace: &Trace) -> Vec<Unsupported> {
+    // By connection: the last step that ended something, and whether it was a logoff.
+    let mut ends: HashMap<ClientId, (StepId, bool)> = HashMap::new();
+    let mut missing = Vec::new();
+    for step in trace.steps() {
+        let client = step.client();
+        let connection = trace.client(client).on().unwrap_or(client);
+        let ended = ends.get(&connection).copied();
+        let what = match (Operation::decode(&step), ended) {
+            (
+                Ok(
+                    operation @ (Operation::Disconnect
+                    | Operation::TreeDisconnect
+                    | Operation::Logoff),
+                ),
+                _,
+            ) => {
+                let logged_off = matches!(operation, Operation::Logoff);
+                ends.insert(connection, (step.id(), logged_off));
+                continue;
+            }
+            (Ok(Operation::Connect { .. }), Some((_, true))) => "connect after logoff".to_owned(),
+            (_, Some((end, _))) if step.opened_by().is_some_and(|opener| opener < end) => {
+                format!(
+                    "{} on a handle of an earlier session or tree",
+                    step.verb().name
+                )
+            }
+            _ => continue,
+        };
+        missing.push(Unsupported {
+            step: Some(step.id()),
+            what,
+        });
+    }
+    missing
 }
 
 fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {

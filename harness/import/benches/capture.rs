@@ -167,10 +167,12 @@ fn make(path: &Path, megabytes: usize) {
     let mut out = std::io::BufWriter::new(std::fs::File::create(path).expect("a file"));
     let (mut written, mut client) = (0, 1024);
     while written < megabytes * 1_000_000 {
-        let packets =
-            Ends::v4(445)
-                .from_port(client)
-                .conversation(&all.frames, 1400, LinkType::Ethernet, 0);
+        let packets = Ends::v4(445).with_client_port(client).conversation(
+            &all.frames,
+            1400,
+            LinkType::Ethernet,
+            0,
+        );
         let file = pcap(&packets, 1, false, false);
         // One header for all.
         let part = if written == 0 { &file[..] } else { &file[24..] };

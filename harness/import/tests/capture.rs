@@ -245,7 +245,7 @@ fn frames_that_never_end_are_given_up() {
     };
     let mut packets = Vec::new();
     for port in 0..200 {
-        let ends = Ends::v4(445).from_port(2000 + port);
+        let ends = Ends::v4(445).with_client_port(2000 + port);
         packets.push(ends.syn());
         let mut data = vec![0, 0xff, 0xff, 0xff, 0xfe, b'S', b'M', b'B'];
         data.resize(20_000, 0);
@@ -266,7 +266,7 @@ fn more_connections_than_the_bound_are_forgotten() {
         ..Limits::default()
     };
     let syns: Vec<_> = (0..100)
-        .map(|port| Ends::v4(445).from_port(2000 + port).syn())
+        .map(|port| Ends::v4(445).with_client_port(2000 + port).syn())
         .collect();
     let (seen, report) = read_with(&pcap(&syns, 101, false, false), &Ports::default(), &limits);
     assert_eq!((seen.opened.len(), seen.closed.len()), (100, 100));

@@ -109,7 +109,7 @@ fn asking(names: &[String]) -> Result<Trace, LoadErrors> {
             .arg("dacl", "(A;OICI;FA;;;WD)"),
     );
     for index in 0..names.len() {
-        let on = |verb: &'static str| StepSpec::new(&client(index), verb).arg("handle", "f");
+        let on = |verb: &'static str| StepSpec::new(client(index), verb).arg("handle", "f");
         let create = on("create")
             .arg("path", format!("{PLACE}/{index}"))
             .arg("access", "r|delete")

@@ -340,20 +340,20 @@ impl World {
                     self.drafts[step].expect("size", answer.end_of_file);
                 }
             }
-            (Request::QueryInfo(request), Response::QueryInfo(answer)) if success => {
-                if request.info_type == InfoType::FILE {
-                    let class = FileInfoClass(request.file_info_class);
-                    let directory = self.opens[index].directory;
-                    self.expect_info(step, class, directory, &answer.buffer);
-                }
+            (Request::QueryInfo(request), Response::QueryInfo(answer))
+                if success && request.info_type == InfoType::FILE =>
+            {
+                let class = FileInfoClass(request.file_info_class);
+                let directory = self.opens[index].directory;
+                self.expect_info(step, class, directory, &answer.buffer);
             }
             (Request::QueryDirectory(request), Response::QueryDirectory(answer)) if success => {
                 self.listed(step, index, request, &answer.buffer);
             }
-            (Request::QueryDirectory(_), _) => {
-                if self.opens[index].listed && status == ntstatus::NO_MORE_FILES {
-                    self.either_way(step);
-                }
+            (Request::QueryDirectory(_), _)
+                if self.opens[index].listed && status == ntstatus::NO_MORE_FILES =>
+            {
+                self.either_way(step);
             }
             (Request::ChangeNotify(_), Response::ChangeNotify(answer)) if success => {
                 self.notified(step, &answer.buffer);

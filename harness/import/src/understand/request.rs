@@ -60,6 +60,9 @@ pub(super) fn base(path: &str) -> &str {
     }
 }
 
+/// A step on an open: whose it is, the step itself, and what it touches.
+type OnOpen = (ClientIndex, Draft, Vec<(Key, Touch)>);
+
 impl World {
     /// Makes the step of a request.
     pub(super) fn request(
@@ -150,7 +153,7 @@ impl World {
         request: &mut Request,
         flight: &mut InFlight,
         chain: &mut Chain,
-    ) -> Result<(ClientIndex, Draft, Vec<(Key, Touch)>), Reason> {
+    ) -> Result<OnOpen, Reason> {
         let file_id = match request {
             Request::Close(request) => request.file_id,
             Request::Flush(request) => request.file_id,

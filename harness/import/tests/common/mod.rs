@@ -34,7 +34,7 @@ impl Ends {
         }
     }
 
-    pub(crate) fn from_port(self, client_port: u16) -> Self {
+    pub(crate) fn with_client_port(self, client_port: u16) -> Self {
         Self {
             client_port,
             ..self
