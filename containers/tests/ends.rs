@@ -83,7 +83,7 @@ async fn a_killed_owner_leaves_nothing(source: Source) {
         return;
     };
     assert!(
-        trace.is_left().await && trace.keepers().len() == 1,
+        trace.is_left().await && trace.has_keepers(1).await,
         "{trace:?}"
     );
     helper.kill();
@@ -127,7 +127,7 @@ async fn a_sweep_removes_what_a_killed_keeper_left(source: Source) {
     }
     helper.kill();
     assert!(
-        trace.keepers().is_empty(),
+        trace.has_keepers(0).await,
         "nobody else is there to remove it"
     );
     // Every start sweeps, so that another test's may do it before this one.
@@ -184,7 +184,7 @@ async fn a_run_shares_one_server_and_it_ends_with_the_run(source: Source) {
     assert_eq!((servers.len(), accounts.len()), (1, 3), "{servers:?}");
     let trace = Trace::of(&servers.pop_first().expect("one"));
     assert!(trace.is_left().await, "the run goes on");
-    assert_eq!(trace.keepers().len(), 1);
+    assert!(trace.has_keepers(1).await, "{:?}", trace.keepers());
     runner.kill();
     assert!(trace.is_gone_within(SOON).await, "{trace:?}");
 }

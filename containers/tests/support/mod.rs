@@ -166,6 +166,19 @@ impl Trace {
         true
     }
 
+    /// Waits until there are so many keepers, 10 s at most: a process that was killed is seen for a moment more, and one
+    /// that a keeper has just forked looks like it until it runs its own program.
+    pub(crate) async fn has_keepers(&self, count: usize) -> bool {
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.keepers().len() != count {
+            if Instant::now() > end {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        true
+    }
+
     /// The keepers of the server: usually one.
     pub(crate) fn keepers(&self) -> Vec<u32> {
         let mark = match self {
