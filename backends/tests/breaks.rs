@@ -7,19 +7,16 @@ mod common;
 #[allow(dead_code)]
 mod fake;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replay_engine::{Op, Outcome, Reaction, Target};
+use replay_engine::{Op, Outcome, Reaction};
 use replay_ir::{ClientId, StepId};
-use smb_backends::native::Native;
 use smb_vocabulary::VOCABULARY;
 use smb_wire::messages::*;
 use smb_wire::*;
 
-use common::{Player, Stage};
-use fake::{Fake, answer_to, listen};
+use common::Player;
+use fake::{Fake, answer_to, connected};
 
 const A: ClientId = ClientId(0);
 const CLIENT: &str = "mode 2\nclient A anonymous dialect=2.0.2..2.1\n";
@@ -51,21 +48,7 @@ struct Scene {
 impl Scene {
     /// A client that has logged in.
     async fn new(steps: &str) -> Self {
-        let (listener, address) = listen().await;
-        let target = Target {
-            address,
-            host: "fake".to_owned(),
-            share: "data".to_owned(),
-            root: String::new(),
-            realm: None,
-        };
-        let mut player = Player::new(&Stage {
-            backend: Arc::new(Native::new()),
-            trace: common::trace("breaks", &format!("{CLIENT}{steps}")),
-            target,
-            identities: BTreeMap::new(),
-        });
-        let (fake, ()) = tokio::join!(Fake::accept(&listener), player.connect());
+        let (player, fake, _) = connected(&format!("{CLIENT}{steps}")).await;
         Self {
             player,
             fake,

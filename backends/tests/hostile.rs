@@ -7,20 +7,16 @@ mod fake;
 #[path = "hostile/sessions.rs"]
 mod sessions;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replay_engine::{Event, EventKind, Identity, Op, Outcome, Target};
+use replay_engine::{Event, EventKind, Op, Outcome};
 use replay_ir::{ClientId, StepId};
-use smb_backends::native::Native;
 use smb_wire::messages::*;
 use smb_wire::*;
 use tokio::net::TcpListener;
 
-use common::{Player, Stage};
-use fake::{Fake, PASSWORD, answer_to, listen};
+use common::Player;
+use fake::{Fake, PASSWORD, answer_to, connected, listen, player};
 
 const A: ClientId = ClientId(0);
 const HANDLE: FileId = FileId {
@@ -32,37 +28,6 @@ const HANDLE: FileId = FileId {
 const SIGNED: &str = "client A user=alice dialect=2.0.2..2.1 signing=required\nA echo\nA echo\n";
 /// A client without a key.
 const ANONYMOUS: &str = "client A anonymous dialect=2.0.2..2.1\nA echo\nA echo\n";
-
-fn player(text: &str, address: SocketAddr) -> Player {
-    let identity = Identity {
-        name: "alice".to_owned(),
-        account: "alice".to_owned(),
-        domain: "WGRP".to_owned(),
-        sid: None,
-        password: PASSWORD.to_owned().into(),
-    };
-    let target = Target {
-        address,
-        host: "fake".to_owned(),
-        share: "data".to_owned(),
-        root: String::new(),
-        realm: None,
-    };
-    Player::new(&Stage {
-        backend: Arc::new(Native::new()),
-        trace: common::trace("hostile", text),
-        target,
-        identities: BTreeMap::from([("alice".to_owned(), identity)]),
-    })
-}
-
-/// A client that is logged in, and the server that it talks to.
-async fn connected(text: &str) -> (Player, Fake, TcpListener) {
-    let (listener, address) = listen().await;
-    let mut player = player(text, address);
-    let (fake, ()) = tokio::join!(Fake::accept(&listener), player.connect());
-    (player, fake, listener)
-}
 
 fn step(number: u32) -> Op {
     Op::Step(StepId(number))

@@ -7,19 +7,15 @@ mod common;
 #[allow(dead_code)]
 mod fake;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use replay_engine::{Op, Outcome, Target};
+use replay_engine::{Op, Outcome};
 use replay_ir::{ClientId, StepId};
-use smb_backends::native::Native;
 use smb_vocabulary::VOCABULARY;
 use smb_wire::fscc::{FileNotifyInformation, encode_notify};
 use smb_wire::messages::*;
 use smb_wire::*;
 
-use common::{Player, Stage};
-use fake::{Fake, answer_to, listen};
+use common::Player;
+use fake::{Fake, answer_to, connected};
 
 const A: ClientId = ClientId(0);
 const ASYNC_ID: u64 = 0x77_0000_0001;
@@ -33,21 +29,7 @@ fn step(number: u32) -> Op {
 
 /// A client whose directory is open and whose CHANGE_NOTIFY has been asked, and the header of that.
 async fn asked() -> (Player, Fake, Header) {
-    let (listener, address) = listen().await;
-    let target = Target {
-        address,
-        host: "fake".to_owned(),
-        share: "data".to_owned(),
-        root: String::new(),
-        realm: None,
-    };
-    let mut player = Player::new(&Stage {
-        backend: Arc::new(Native::new()),
-        trace: common::trace("pending", STEPS),
-        target,
-        identities: BTreeMap::new(),
-    });
-    let (mut fake, ()) = tokio::join!(Fake::accept(&listener), player.connect());
+    let (mut player, mut fake, _) = connected(STEPS).await;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
     let created = CreateResponse::default();

@@ -61,6 +61,17 @@ pub(super) enum Progress {
     Done(SessionFlags),
 }
 
+/// As whom, for messages: ` as alice`, nothing for an anonymous login.
+fn named(settings: &ClientSettings<'_>) -> String {
+    let named = settings.user.map(|user| format!(" as {user}"));
+    named.unwrap_or_default()
+}
+
+/// A login that cannot even be begun.
+fn broken(settings: &ClientSettings<'_>, why: impl std::fmt::Display) -> Outcome {
+    Outcome::Broken(format!("logging in{}: {why}", named(settings)))
+}
+
 impl Authentication {
     /// A login as `identity`, or an anonymous one: in a new session that replaces `previous_session_id`, or without
     /// that, in one that there is already.
@@ -70,14 +81,10 @@ impl Authentication {
         basis: &Basis,
         previous_session_id: Option<u64>,
     ) -> Result<Self, Outcome> {
-        let named = settings.user.map(|user| format!(" as {user}"));
-        let named = named.unwrap_or_default();
-        let failed = |error| Outcome::Broken(format!("logging in{named}: {error}"));
         if settings.mechanism == Some(Mechanism::Kerberos) {
-            let reason = format!("logging in{named}: a further login by Kerberos is not there");
-            return Err(Outcome::Broken(reason));
+            return Err(broken(settings, "a further login by Kerberos is not there"));
         }
-        let login = Login::new(identity).map_err(failed)?;
+        let login = Login::new(identity).map_err(|error| broken(settings, error))?;
         Self::with_login(login, settings, basis, previous_session_id)
     }
 
@@ -88,10 +95,7 @@ impl Authentication {
         basis: &Basis,
         previous_session_id: Option<u64>,
     ) -> Result<Self, Outcome> {
-        let named = settings.user.map(|user| format!(" as {user}"));
-        let named = named.unwrap_or_default();
-        let failed = |error| Outcome::Broken(format!("logging in{named}: {error}"));
-        let token = login.next(&[]).map_err(failed)?;
+        let token = login.next(&[]).map_err(|error| broken(settings, error))?;
         Ok(Self {
             login,
             token,
@@ -103,7 +107,7 @@ impl Authentication {
                 signing_required: settings.signing_required,
                 encryption_required: settings.encryption == Encryption::Required,
             },
-            named,
+            named: named(settings),
         })
     }
 

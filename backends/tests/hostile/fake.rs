@@ -1,7 +1,11 @@
-//! A server that does what a test tells it, after a login like any other.
+//! A server that does what a test tells it, after a login like any other, and the native client that meets it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use replay_engine::{Identity, Target};
+use smb_backends::native::Native;
 use smb_wire::crypto::{Key, Signer};
 use smb_wire::framing::{self, Step};
 use smb_wire::messages::*;
@@ -13,6 +17,8 @@ use sspi::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::{self, Player, Stage};
 
 /// The session of every login.
 pub(crate) const SESSION: u64 = 0x5e55_1011;
@@ -26,6 +32,38 @@ pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     (listener, address)
+}
+
+/// The native client of a trace against a server at `address`; `user=alice` is its only account.
+pub(crate) fn player(text: &str, address: SocketAddr) -> Player {
+    let identity = Identity {
+        name: "alice".to_owned(),
+        account: "alice".to_owned(),
+        domain: "WGRP".to_owned(),
+        sid: None,
+        password: PASSWORD.to_owned().into(),
+    };
+    let target = Target {
+        address,
+        host: "fake".to_owned(),
+        share: "data".to_owned(),
+        root: String::new(),
+        realm: None,
+    };
+    Player::new(&Stage {
+        backend: Arc::new(Native::new()),
+        trace: common::trace("scripted", text),
+        target,
+        identities: BTreeMap::from([("alice".to_owned(), identity)]),
+    })
+}
+
+/// A client that is logged in, and the server that it talks to.
+pub(crate) async fn connected(text: &str) -> (Player, Fake, TcpListener) {
+    let (listener, address) = listen().await;
+    let mut player = player(text, address);
+    let (fake, ()) = tokio::join!(Fake::accept(&listener), player.connect());
+    (player, fake, listener)
 }
 
 /// One connection, seen from the server.

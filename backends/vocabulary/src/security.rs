@@ -180,25 +180,15 @@ pub struct QuerySecurity<'t> {
     pub buffer: u32,
 }
 
-/// The flags of `query-security`, and what each asks for.
-const PARTS: [(&str, AdditionalInformation); 8] = [
-    ("owner", AdditionalInformation::OWNER),
-    ("group", AdditionalInformation::GROUP),
-    ("dacl", AdditionalInformation::DACL),
-    ("sacl", AdditionalInformation::SACL),
-    ("label", AdditionalInformation::LABEL),
-    ("attribute", AdditionalInformation::ATTRIBUTE),
-    ("scope", AdditionalInformation::SCOPE),
-    ("backup", AdditionalInformation::BACKUP),
-];
-
 impl<'t> QuerySecurity<'t> {
     pub(crate) fn decode(
         args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
         buffer: u32,
     ) -> Result<Self, ArgError> {
-        let asked = PARTS.into_iter().filter(|(name, _)| args.has(name));
-        let asked = asked.fold(AdditionalInformation::empty(), |all, (_, part)| all | part);
+        // Its flags are the words for the parts.
+        let words = crate::words::SECURITY.words().iter();
+        let asked = words.filter(|(name, _)| args.has(name));
+        let asked = asked.fold(AdditionalInformation::empty(), |all, (_, part)| all | *part);
         let usual = AdditionalInformation::OWNER
             | AdditionalInformation::GROUP
             | AdditionalInformation::DACL;

@@ -108,6 +108,11 @@ impl<F: Flags<Bits = u32> + Copy> FlagWords<F> {
         set.map(|(letter, _)| *letter).collect()
     }
 
+    /// The words and their bits, in canonical order.
+    pub(crate) fn words(&self) -> &'static [(&'static str, F)] {
+        self.words
+    }
+
     pub(crate) fn check(&self, text: &str) -> Result<(), String> {
         self.parse(text).map(drop)
     }
