@@ -15,4 +15,5 @@ pub use error::{ImportErrors, LineError, LineProblem};
 pub use report::{ImportReport, KindCount};
 pub use understand::{
     CaptureImport, CaptureKeys, CaptureOptions, KeyFileError, NameKey, Naming, import_capture,
+    import_capture_from,
 };

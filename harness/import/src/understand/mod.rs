@@ -19,7 +19,7 @@ mod request;
 mod trace;
 mod world;
 
-use crate::capture::{CaptureReport, Limits, Ports, read_capture};
+use crate::capture::{CaptureReport, Limits, Ports, read_capture_from};
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
 pub use anonymize::NameKey;
@@ -28,6 +28,8 @@ use names::Names;
 pub use names::Naming;
 use replay_ir::Trace;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use world::World;
 
@@ -93,14 +95,25 @@ pub fn import_capture(
     name: &str,
     options: &CaptureOptions,
 ) -> Result<(Trace, CaptureImport), ImportErrors> {
+    let file = File::open(path).map_err(|error| ImportErrors::Read {
+        name: name.to_owned(),
+        error,
+    })?;
+    import_capture_from(file, name, options)
+}
+
+/// [`import_capture`] of anything that can be read.
+///
+/// # Errors
+/// It holds no SMB2 that can be read; the message says why and what would help.
+pub fn import_capture_from(
+    input: impl Read,
+    name: &str,
+    options: &CaptureOptions,
+) -> Result<(Trace, CaptureImport), ImportErrors> {
     let mut world = World::new(Names::new(options.naming.clone()), options.keys.clone());
     let ports = Ports::new(options.ports.iter().copied());
-    let capture = read_capture(path, &ports, &options.limits, &mut world).map_err(|error| {
-        ImportErrors::Read {
-            name: name.to_owned(),
-            error,
-        }
-    })?;
+    let capture = read_capture_from(input, &ports, &options.limits, &mut world);
     let encrypted = world.encrypted();
     let has_keys = options.keys.sessions() > 0;
     if world.drafts.len() == 0 || !encrypted.is_empty() && !has_keys {
