@@ -433,3 +433,20 @@ async fn no_secret_is_logged() {
         });
     }
 }
+
+#[tokio::test]
+async fn an_oplock_that_nobody_asked_for_is_a_violation() {
+    let text = "client A anonymous dialect=2.0.2..2.1\nA create f \"x\"\n";
+    let (mut player, mut fake, _listener) = connected(text).await;
+    player.submit(A, &[step(0)]);
+    let (header, _) = fake.request().await;
+    let created = CreateResponse {
+        oplock_level: OplockLevel::II,
+        file_id: HANDLE,
+        ..Default::default()
+    };
+    fake.send(&answer_to(&header), &Response::Create(created))
+        .await;
+    is_violation(&player.done(step(0), None).await, "oplock");
+    player.close().await;
+}

@@ -3,7 +3,8 @@
 use super::sessions::Tree;
 use replay_engine::Op;
 use replay_ir::StepId;
-use smb_wire::{Command, CtlCode, FileInfoClass, FsInfoClass, InfoType, Request};
+use smb_wire::messages::{CreateRequest, RequestContext};
+use smb_wire::{Command, CtlCode, FileInfoClass, FsInfoClass, InfoType, OplockLevel, Request};
 
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +69,17 @@ pub(super) enum Content {
     Security,
     /// The output of this control code.
     Control(CtlCode),
+    /// An open that asked for this oplock level.
+    Open(OplockLevel),
 }
 
 impl Content {
     /// What the answer to `request` holds.
     pub(super) fn of(request: &Request) -> Self {
         match request {
+            Request::Create(create) if !wants_back(create) => {
+                Self::Open(create.requested_oplock_level)
+            }
             Request::Ioctl(ioctl) => Self::Control(ioctl.ctl_code),
             Request::QueryDirectory(query) => Self::Directory(query.file_information_class),
             Request::QueryInfo(query) => match query.info_type {
@@ -85,6 +91,16 @@ impl Content {
             _ => Self::Plain,
         }
     }
+}
+
+/// True when a CREATE is about an open that was there before, which has the oplock that it has.
+fn wants_back(create: &CreateRequest) -> bool {
+    create.create_contexts.iter().any(|context| {
+        matches!(
+            context,
+            RequestContext::DurableHandleReconnect(_) | RequestContext::DurableHandleReconnectV2(_)
+        )
+    })
 }
 
 /// One request in flight.

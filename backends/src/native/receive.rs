@@ -12,7 +12,9 @@ use replay_ir::{Answer, StepId};
 use smb_vocabulary::{Principals, answer};
 use smb_wire::fscc::ResumeKey;
 use smb_wire::messages::TransformHeader;
-use smb_wire::{Command, CtlCode, FrameKind, Header, Response, ntstatus, split_compound};
+use smb_wire::{
+    Command, CtlCode, FrameKind, Header, OplockLevel, Response, ntstatus, split_compound,
+};
 
 use super::breaks;
 use super::connection::{End, Shared, State};
@@ -357,6 +359,15 @@ fn answer(
         (Response::Ioctl(response), Content::Control(code)) => {
             answer::ioctl(code, status, response)
         }
+        (Response::Create(response), Content::Open(asked)) => {
+            let granted = response.oplock_level;
+            if !may_grant(asked, granted) {
+                return Err(format!(
+                    "oplock {granted} was granted where {asked} was asked for"
+                ));
+            }
+            Ok(answer::create(&response))
+        }
         (Response::Create(response), _) => Ok(answer::create(&response)),
         (Response::Close(response), _) => Ok(answer::close(&response)),
         (Response::Read(response), _) => Ok(answer::read(response)),
@@ -366,4 +377,41 @@ fn answer(
     };
     let answer = read.map_err(|error| error.to_string())?;
     Ok(Answer { status, ..answer })
+}
+
+/// Whether a server may grant an oplock level to a CREATE that asks for another: the same, a lower one, or none; a lease to
+/// one that asks for a lease, and to no other (MS-SMB2 3.3.5.9).
+fn may_grant(asked: OplockLevel, granted: OplockLevel) -> bool {
+    let leases = (asked == OplockLevel::LEASE, granted == OplockLevel::LEASE);
+    match leases {
+        _ if granted == OplockLevel::NONE => true,
+        (false, false) => granted.0 <= asked.0,
+        (lease_asked, lease_granted) => lease_asked && lease_granted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_granted_than_was_asked_for() {
+        const NONE: OplockLevel = OplockLevel::NONE;
+        const II: OplockLevel = OplockLevel::II;
+        const EXCLUSIVE: OplockLevel = OplockLevel::EXCLUSIVE;
+        const BATCH: OplockLevel = OplockLevel::BATCH;
+        const LEASE: OplockLevel = OplockLevel::LEASE;
+        let allowed = [
+            (NONE, vec![NONE]),
+            (II, vec![NONE, II]),
+            (EXCLUSIVE, vec![NONE, II, EXCLUSIVE]),
+            (BATCH, vec![NONE, II, EXCLUSIVE, BATCH]),
+            (LEASE, vec![NONE, LEASE]),
+        ];
+        for (asked, expected) in allowed {
+            let all = [NONE, II, EXCLUSIVE, BATCH, LEASE];
+            let granted = all.into_iter().filter(|&level| may_grant(asked, level));
+            assert_eq!(granted.collect::<Vec<_>>(), expected, "asked for {asked}");
+        }
+    }
 }

@@ -269,7 +269,11 @@ impl Transport {
                 command: item.body.command(),
                 session: item.session,
                 tree: self.tree(item),
-                content: Content::of(&item.body),
+                // A replayed CREATE may be about an open that was there before, an edited one asks for anything.
+                content: match item.replay || item.edits.is_some() {
+                    true if item.body.command() == Command::CREATE => Content::Plain,
+                    _ => Content::of(&item.body),
+                },
                 waiter: item.waiter,
                 closes: item.closes,
                 signed,

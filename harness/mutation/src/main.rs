@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 async fn mutate(arguments: &Arguments, lab: &Lab) -> Result<(), String> {
     let candidates = candidates(&arguments.traces, lab).await?;
     let mut draw = Draw::new(arguments.seed);
-    let mut table: BTreeMap<Kind, [usize; 4]> = BTreeMap::new();
+    let mut table: BTreeMap<Kind, [usize; 5]> = BTreeMap::new();
     let mut missed = Vec::new();
     for number in 1..=arguments.count {
         let Some((candidate, mutation)) = drawn(&candidates, &mut draw) else {
@@ -74,6 +74,7 @@ async fn mutate(arguments: &Arguments, lab: &Lab) -> Result<(), String> {
             Outcome::Violation => (1, "violation".to_owned()),
             Outcome::Missed(why) => (2, format!("MISSED: {}", why.unwrap_or("not explained"))),
             Outcome::NotApplicable(why) => (3, format!("not applicable: {why}")),
+            Outcome::Allowed(why) => (4, format!("allowed: {why}")),
         };
         table.entry(mutation.kind).or_default()[column] += 1;
         let line = format!(
@@ -172,21 +173,21 @@ fn described(trace: &Trace, mutation: Mutation) -> String {
     }
 }
 
-fn show(seed: u64, table: &BTreeMap<Kind, [usize; 4]>, missed: &[String]) {
+fn show(seed: u64, table: &BTreeMap<Kind, [usize; 5]>, missed: &[String]) {
     println!("\nseed {seed}\n");
     println!(
-        "| what is changed | tried | caught | violation | missed | not applicable | share caught |"
+        "| what is changed | tried | caught | violation | missed | not applicable | allowed | share caught |"
     );
-    println!("|---|---|---|---|---|---|---|");
-    let mut all = [0; 4];
-    let row = |name: &str, counts: &[usize; 4]| {
-        let [caught, violation, missed, not_applicable] = counts;
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut all = [0; 5];
+    let row = |name: &str, counts: &[usize; 5]| {
+        let [caught, violation, missed, not_applicable, allowed] = counts;
         let tried: usize = counts.iter().sum();
         let judged = caught + violation + missed;
         let share = (100 * (caught + violation)).checked_div(judged);
         let share = share.map_or("-".to_owned(), |share| format!("{share} %"));
         println!(
-            "| {name} | {tried} | {caught} | {violation} | {missed} | {not_applicable} | {share} |"
+            "| {name} | {tried} | {caught} | {violation} | {missed} | {not_applicable} | {allowed} | {share} |"
         );
     };
     for (kind, counts) in table {

@@ -78,7 +78,7 @@ async fn all_are_caught(lab: &Lab) -> Result<(), String> {
             let trace = trace("x.ir", protection, mode, steps);
             let target = format!("{protection}: {}", kind.name());
             let mutation = match kind {
-                // The last CREATE is B's, of which the trace does not say what it is granted.
+                // The last CREATE is B's, which asks for no oplock: the client itself does not take one.
                 Kind::Oplock => first_of(lab, &trace, kind).await,
                 _ => is_caught(lab, &trace, kind).await,
             };
