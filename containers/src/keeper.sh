@@ -49,6 +49,14 @@ remove_container() {
     esac
 }
 
+# What smbd starts to serve named pipes (samba-dcerpcd and its workers) is in no group of smbd's; it is told by its smb.conf.
+signal_helpers() {
+    for helper in $(grep -l -a -F -e "--configfile=$directory/smb.conf" /proc/[0-9]*/cmdline); do
+        helper=${helper#/proc/}
+        kill -s KILL "${helper%/cmdline}"
+    done
+}
+
 # smbd makes a session and process group of its own, which all its children share.
 signal_smbd() {
     kill -s "$1" "$child"
@@ -64,6 +72,7 @@ remove_smbd() {
     done
     signal_smbd KILL
     wait "$child"
+    signal_helpers
     rm -rf -- "${directory:?}"
 }
 

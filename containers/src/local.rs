@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::{process::Command, time::timeout};
 
@@ -409,6 +409,7 @@ impl Private {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
+        end_helpers(&self.directory);
         match fs::remove_dir_all(&self.directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(file("removing", &self.directory, error))
@@ -427,6 +428,20 @@ fn end_group(group: u32) {
         && let Err(error) = kill_process_group(pid, Signal::KILL)
     {
         tracing::warn!(group, %error, "a private smbd cannot be ended");
+    }
+}
+
+/// Kills what smbd has started to serve named pipes (samba-dcerpcd and its workers). They are in no group of smbd's, and would
+/// wait for a minute for another who asks; the configuration that they were given is this server's alone.
+fn end_helpers(directory: &Path) {
+    let argument = format!("--configfile={}", directory.join("smb.conf").display());
+    for pid in process::with_argument(&argument) {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && let Err(error) = kill_process(pid, Signal::KILL)
+        {
+            tracing::debug!(?pid, %error, "a helper of a private smbd had ended already");
+        }
     }
 }
 

@@ -142,6 +142,23 @@ pub(crate) fn smbd_group(group: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The processes that were started with this argument, by whomever.
+pub(crate) fn with_argument(argument: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let has = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+            let mut arguments = line.split(|byte| *byte == 0);
+            arguments.any(|found| found == argument.as_bytes())
+        })
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(has)
+        .collect()
+}
+
 fn command_is_smbd(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
         let program = line

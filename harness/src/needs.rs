@@ -12,6 +12,7 @@ const STANDALONE_LACKS: &[&str] = &[
     "access-based-enumeration",
     "directory-leases",
     "domain",
+    "guest",
     "persistent-handles",
     "share-permissions",
     "snapshots",
@@ -22,6 +23,8 @@ const CONTAINER_LACKS: &[&str] = &["sparse-files"];
 const DOMAIN_LACKS: &[&str] = &[
     "directory-leases",
     "encrypted-share",
+    "guest",
+    "multichannel",
     "persistent-handles",
     "snapshots",
 ];

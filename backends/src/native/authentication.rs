@@ -11,6 +11,7 @@ use smb_wire::{
 };
 
 use super::auth::Login;
+use super::group::Bond;
 use super::secure::{Algorithms, Security};
 use super::sessions::Session;
 
@@ -43,6 +44,8 @@ pub(super) struct Authentication {
     previous_session_id: Option<u64>,
     basis: Basis,
     wishes: Wishes,
+    /// What binds it to a session that there is, as a further channel.
+    bond: Option<Bond>,
 }
 
 /// What the client's line asks for.
@@ -108,13 +111,37 @@ impl Authentication {
                 encryption_required: settings.encryption == Encryption::Required,
             },
             named: named(settings),
+            bond: None,
         })
+    }
+
+    /// The same as one that binds a channel to a session (MS-SMB2 3.2.4.2.3).
+    pub(super) fn bind(mut self, mut bond: Bond) -> Result<Self, Outcome> {
+        if self.key_comes_last() {
+            let reason = "binding a channel by Kerberos is not there";
+            return Err(Outcome::Broken(reason.to_owned()));
+        }
+        let security = bond.security.binding(self.basis.algorithms);
+        bond.security = security.map_err(|error| Outcome::Broken(error.to_string()))?;
+        self.bond = Some(bond);
+        Ok(self)
+    }
+
+    /// Prepares the session that the first request goes to.
+    pub(super) fn begin(&mut self, session: &mut Session) {
+        if let Some(bond) = &self.bond {
+            session.id = bond.id;
+            session.security = bond.security.clone();
+        }
     }
 
     /// The next request.
     pub(super) fn request(&mut self) -> SessionSetupRequest {
         SessionSetupRequest {
-            flags: SessionSetupFlags::empty(),
+            flags: match self.bond {
+                Some(_) => SessionSetupFlags::BINDING,
+                None => SessionSetupFlags::empty(),
+            },
             security_mode: self.basis.security_mode,
             capabilities: self.basis.capabilities & Capabilities::DFS,
             previous_session_id: self.previous_session_id.unwrap_or(0),
@@ -135,9 +162,15 @@ impl Authentication {
 
     /// The session's keys, once the last request has gone out.
     pub(super) fn security(&self) -> Result<Option<Security>, smb_wire::Error> {
-        let key = self.login.session_key();
-        key.map(|key| Security::new(self.basis.algorithms, &key, &self.basis.preauth))
-            .transpose()
+        let Some(key) = self.login.session_key() else {
+            return Ok(None);
+        };
+        let (algorithms, preauth) = (self.basis.algorithms, &self.basis.preauth);
+        match &self.bond {
+            Some(bond) => bond.security.channel(algorithms, &key, preauth),
+            None => Security::new(algorithms, &key, preauth),
+        }
+        .map(Some)
     }
 
     /// Takes an answer; the error says how it breaks the protocol.
@@ -163,6 +196,17 @@ impl Authentication {
         match self.rounds < MAX_ROUNDS {
             true => Ok(Progress::Again),
             false => Err(format!("the login goes on after {MAX_ROUNDS} rounds")),
+        }
+    }
+
+    /// The session is there, or the channel is bound to it: settles how it is protected on this connection.
+    pub(super) fn settle(&self, flags: SessionFlags, session: &mut Session) -> Result<(), String> {
+        match &self.bond {
+            Some(bond) => {
+                bond.apply(session);
+                Ok(())
+            }
+            None => self.protection(flags)?.apply(session),
         }
     }
 

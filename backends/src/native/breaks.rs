@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replay_engine::{BreakEvent, Reaction};
-use replay_ir::StepId;
+use replay_ir::{Answer, StepId};
 use smb_vocabulary::{Acknowledge, BreakAction, BreakLevel, OnBreak, answer};
 use smb_wire::messages::{
     CloseRequest, LeaseBreakAcknowledgment, LeaseBreakNotification, OplockBreakAcknowledgment,
@@ -17,8 +17,8 @@ use smb_wire::messages::{
 use smb_wire::{CloseFlags, FileId, Guid, LeaseFlags, OplockLevel, Request, Response};
 
 use super::connection::{Shared, State};
-use super::opens::{Alarm, Key, Policy};
-use super::oplock_state::{Effect, Event, Phase};
+use super::opens::{Key, Opens, Policy};
+use super::oplock_state::{Effect, Event};
 use super::pending::{Settles, Waiter};
 use super::receive::Violation;
 use super::transport::Item;
@@ -46,18 +46,19 @@ pub(super) fn receive(state: &mut State, message: &[u8], at: Instant) -> Result<
 
 fn oplock(state: &mut State, notification: &OplockBreakNotification, at: Instant) {
     let to = notification.oplock_level;
-    let Some(step) = state.opens.by_file_id(notification.file_id) else {
+    let Some(step) = state.opens.lock().by_file_id(notification.file_id) else {
         // A handle that nobody knows has no level that could be told; the server says only what is left.
-        report(state, None, answer::oplock_break(to, to));
+        report(state, None, Vec::new(), answer::oplock_break(to, to));
         return;
     };
     let key = Key::Oplock(step);
-    let known = state.opens.known(key).and_then(|caching| caching.state);
+    let known = state.opens.lock().state(key);
     let from = match known.map(|state| state.level) {
         Some(BreakLevel::Oplock(level)) => level,
         _ => OplockLevel::NONE,
     };
-    report(state, Some(step), answer::oplock_break(from, to));
+    let broken = answer::oplock_break(from, to);
+    report(state, Some(step), Vec::new(), broken);
     // MS-SMB2 3.2.5.19.1: what is level II, or nothing, is not acknowledged.
     let acknowledge = !matches!(from, OplockLevel::II | OplockLevel::NONE);
     let event = Event::Notified {
@@ -68,49 +69,60 @@ fn oplock(state: &mut State, notification: &OplockBreakNotification, at: Instant
 }
 
 fn lease(state: &mut State, notification: &LeaseBreakNotification, at: Instant) {
-    let opened_by = state.opens.by_lease(notification.lease_key);
-    report(state, opened_by, answer::lease_break(notification));
+    let key = Key::Lease(notification.lease_key);
+    let opens = state.opens.lock();
+    let opened_by = opens.by_lease(notification.lease_key);
+    let others = opens.handles_of(key);
+    let mut others: Vec<_> = others.filter(|other| Some(*other) != opened_by).collect();
+    drop(opens);
+    others.sort_unstable();
+    report(state, opened_by, others, answer::lease_break(notification));
     let Some(step) = opened_by else { return };
     let event = Event::Notified {
         to: BreakLevel::Lease(notification.new_lease_state),
         acknowledge: notification.flags.contains(LeaseFlags::BREAK_ACK_REQUIRED),
     };
-    notified(state, Key::Lease(notification.lease_key), step, event, at);
+    notified(state, key, step, event, at);
 }
 
 /// Breaks are the connection's: its owner reports them, and the engine finds the handle by its step.
-fn report(state: &State, opened_by: Option<StepId>, answer: replay_ir::Answer) {
+fn report(state: &State, opened_by: Option<StepId>, also: Vec<StepId>, answer: Answer) {
     if let Some(owner) = state.lanes.first() {
-        owner.broke(BreakEvent { opened_by, answer });
+        owner.broke(BreakEvent {
+            opened_by,
+            also,
+            answer,
+        });
     }
 }
 
 /// Does what the policy says, if anything is owed.
 fn notified(state: &mut State, key: Key, step: StepId, event: Event, at: Instant) {
-    let caching = state.opens.caching(key);
+    let mut opens = state.opens.lock();
+    let caching = opens.caching(key);
     if caching.apply(event) != Effect::Owes {
         return;
     }
     let policy = caching.policy;
     let asked = caching.state.map(|state| state.target);
+    let is_waiting = caching.alarm.is_some();
+    if let (BreakAction::AcknowledgeAfter(delay), false) = (policy.action, is_waiting) {
+        let number = opens.set_alarm(key);
+        state.later.push(Later {
+            key,
+            number,
+            delay: Duration::from_nanos(delay),
+            since: at,
+        });
+    }
+    drop(opens);
     match policy.action {
         BreakAction::Acknowledge => {
             if let Some(level) = policy.level.or(asked) {
                 acknowledge(state, key, step, level, Some(at));
             }
         }
-        BreakAction::AcknowledgeAfter(delay) if caching.alarm.is_none() => {
-            state.alarms += 1;
-            let number = state.alarms;
-            caching.alarm = Some(Alarm { number, task: None });
-            state.later.push(Later {
-                key,
-                number,
-                delay: Duration::from_nanos(delay),
-                since: at,
-            });
-        }
-        // One is on its way already, and will acknowledge what was asked for last.
+        // One is on its way, and will acknowledge what was asked for last.
         BreakAction::AcknowledgeAfter(_) | BreakAction::Ignore => {}
         BreakAction::Close => close(state, key, at),
     }
@@ -125,7 +137,7 @@ fn acknowledge(
     since: Option<Instant>,
 ) {
     let (file_id, lease) = target(state, key, step);
-    let home = state.opens.home(step).unwrap_or_default();
+    let home = state.opens.lock().home(step).unwrap_or_default();
     let Some(transport) = state.transport() else {
         return;
     };
@@ -139,7 +151,8 @@ fn acknowledge(
     let sent = transport.send(&[item]).map_err(|error| error.to_string());
     let reaction = match sent {
         Ok(()) => {
-            state.opens.caching(key).apply(Event::Acknowledged(level));
+            let event = Event::Acknowledged(level);
+            state.opens.lock().apply(key, event);
             Reaction::Answered {
                 opened_by: step,
                 with: format!("acknowledge {level}"),
@@ -157,11 +170,11 @@ fn acknowledge(
 
 /// Closes all handles under the key instead of acknowledging.
 fn close(state: &mut State, key: Key, at: Instant) {
-    let mut steps: Vec<_> = state.opens.handles_of(key).collect();
+    let mut steps: Vec<_> = state.opens.lock().handles_of(key).collect();
     steps.sort_unstable();
     for step in steps {
-        let file_id = state.opens.file_id(step).unwrap_or_default();
-        let home = state.opens.home(step).unwrap_or_default();
+        let file_id = state.opens.lock().file_id(step).unwrap_or_default();
+        let home = state.opens.lock().home(step).unwrap_or_default();
         let Some(transport) = state.transport() else {
             return;
         };
@@ -178,7 +191,7 @@ fn close(state: &mut State, key: Key, at: Instant) {
         let sent = transport.send(&[item]).map_err(|error| error.to_string());
         let reaction = match sent {
             Ok(()) => {
-                state.opens.closed_by_policy(step);
+                state.opens.lock().closed_by_policy(step);
                 Reaction::Answered {
                     opened_by: step,
                     with,
@@ -203,7 +216,7 @@ pub(super) fn react(state: &State, reaction: Reaction) {
 
 /// What an acknowledgement under the key names.
 fn target(state: &State, key: Key, step: StepId) -> (FileId, Guid) {
-    let file_id = state.opens.file_id(step).unwrap_or_default();
+    let file_id = state.opens.lock().file_id(step).unwrap_or_default();
     match key {
         Key::Oplock(_) => (file_id, Guid::default()),
         Key::Lease(lease) => (file_id, lease),
@@ -227,7 +240,7 @@ fn acknowledgment(level: BreakLevel, file_id: FileId, lease_key: Guid) -> Reques
 
 /// The message of an `acknowledge` step whose handle `step` opened.
 pub(super) fn explicit(
-    opens: &super::opens::Opens,
+    opens: &Opens,
     step: StepId,
     file_id: FileId,
     acknowledge: &Acknowledge<'_>,
@@ -246,11 +259,10 @@ impl State {
         let key = match (acknowledge.level, acknowledge.lease_key) {
             (BreakLevel::Oplock(_), _) => Key::Oplock(step),
             (BreakLevel::Lease(_), Some(lease)) => Key::Lease(lease),
-            (BreakLevel::Lease(_), None) => self.opens.key_of(step),
+            (BreakLevel::Lease(_), None) => self.opens.lock().key_of(step),
         };
-        if let Some(caching) = self.opens.known(key) {
-            caching.apply(Event::Acknowledged(acknowledge.level));
-        }
+        let event = Event::Acknowledged(acknowledge.level);
+        self.opens.lock().apply(key, event);
     }
 
     /// Sets what happens on a break of this handle. The error says why it cannot be.
@@ -259,11 +271,12 @@ impl State {
         opened_by: Option<StepId>,
         on_break: &OnBreak<'_>,
     ) -> Result<(), String> {
+        let mut opens = self.opens.lock();
         let step = opened_by
-            .filter(|step| self.opens.file_id(*step).is_some())
+            .filter(|step| opens.file_id(*step).is_some())
             .ok_or_else(|| format!("handle `{}` is not open", on_break.handle))?;
-        let key = self.opens.key_of(step);
-        self.opens.caching(key).policy = Policy {
+        let key = opens.key_of(step);
+        opens.caching(key).policy = Policy {
             action: on_break.action,
             level: on_break.level,
         };
@@ -276,47 +289,57 @@ impl Shared {
     pub(super) fn set_alarms(self: &Arc<Self>, state: &mut State) {
         for later in std::mem::take(&mut state.later) {
             let task = tokio::spawn(alarm(self.clone(), state.generation, later)).abort_handle();
-            match state
-                .opens
-                .known(later.key)
-                .and_then(|caching| caching.alarm.as_mut())
-            {
-                Some(alarm) if alarm.number == later.number => alarm.task = Some(task),
-                _ => task.abort(),
+            let mut opens = state.opens.lock();
+            match opens.alarm(later.key, later.number) {
+                Some(alarm) => alarm.task = Some(task),
+                None => task.abort(),
             }
         }
     }
 }
 
-/// Acknowledges a break when its time has come, unless it is over by then.
+impl Later {
+    /// Nobody will send it: the connection has ended before it was set.
+    pub(super) fn forget(self, opens: &mut Opens) {
+        if opens.alarm(self.key, self.number).is_some()
+            && let Some(caching) = opens.known(self.key)
+        {
+            caching.disarm();
+        }
+    }
+}
+
+/// Acknowledges a break when its time has come, unless it is over by then: on the connection on which it arrived, or on
+/// another channel of the session when that one is gone.
 async fn alarm(shared: Arc<Shared>, generation: u32, later: Later) {
     tokio::time::sleep_until((later.since + later.delay).into()).await;
-    let mut state = shared.lock();
-    let state = &mut *state;
-    if state.generation != generation {
+    if shared.late(later, Some(generation)) {
         return;
     }
-    let Some(caching) = state.opens.known(later.key) else {
-        return;
-    };
-    if caching
-        .alarm
-        .as_ref()
-        .is_none_or(|alarm| alarm.number != later.number)
-    {
-        return;
+    for other in shared.group.others(&shared) {
+        if other.late(later, None) {
+            return;
+        }
     }
-    caching.alarm = None;
-    let pending = caching
-        .state
-        .filter(|state| state.phase == Phase::BreakPending);
-    let level = pending.map(|state| caching.policy.level.unwrap_or(state.target));
-    let step = match later.key {
-        Key::Oplock(step) => Some(step),
-        Key::Lease(lease) => state.opens.by_lease(lease),
-    };
-    if let (Some(level), Some(step)) = (level, step) {
-        acknowledge(state, later.key, step, level, None);
+}
+
+impl Shared {
+    /// Acknowledges what is due; false when the connection, or that of `generation`, is not there.
+    fn late(&self, later: Later, generation: Option<u32>) -> bool {
+        let mut state = self.lock();
+        if generation.is_some_and(|generation| state.generation != generation)
+            || state.transport().is_none()
+        {
+            return false;
+        }
+        let released = state.opens.lock().released();
+        let due = state.opens.lock().due(later.key, later.number);
+        if let Some((level, step)) = due {
+            acknowledge(&mut state, later.key, step, level, None);
+        }
+        self.release(&mut state);
+        drop(state);
+        self.release_others(released);
+        true
     }
-    shared.release(state);
 }

@@ -38,7 +38,7 @@ pub(super) fn lane(shared: &Shared, lane: u16) {
 }
 
 async fn in_order(shared: &Shared) -> Result<(), String> {
-    if !shared.lock().abandon(None) {
+    if !shared.lock().abandon(None) || !shared.ends_session() {
         return Ok(());
     }
     exchange(shared, &handles).await?;
@@ -52,7 +52,7 @@ fn handles(state: &mut State) -> Vec<Item> {
         let flags = CloseFlags::empty();
         home.item(Request::Close(CloseRequest { flags, file_id }))
     };
-    state.opens.open_handles().map(close).collect()
+    state.opens.lock().open_handles().map(close).collect()
 }
 
 /// A TREE_DISCONNECT for every tree.

@@ -4,36 +4,32 @@
 //! time. Setting the connection up is [`login`](super::login)'s part, moving its bytes [`pump`](super::pump)'s, ending
 //! it in good order [`close`](super::close)'s.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use replay_engine::{ClientContext, Events, Op, Outcome, Reaction};
-use replay_ir::{ClientId, StepId, Trace};
-use smb_vocabulary::{
-    ArgError, Chain, Create, HeaderOptions, Operation, PreviousSession, Principals, WireEdits,
-    answer,
-};
-use smb_wire::fscc::ResumeKey;
-use smb_wire::{FileId, Guid, Request};
+use replay_engine::{ClientContext, Events, Op, Outcome};
+use replay_ir::{ClientId, Trace};
+use smb_vocabulary::{ClientSettings, PreviousSession, Principals, answer};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::durable;
-use super::opens::Opens;
+use super::group::Group;
+use super::opens::SharedOpens;
 use super::pending::Waiter;
 use super::registry::Registry;
-use super::request::{self, Scope};
-use super::sessions::{OwnSession, Ready, Setup, Tree};
-use super::transport::{Held, Item, SendError, Transport};
-use super::{breaks, ioctl, login, pump};
+use super::sessions::OwnSession;
+use super::setup::{Ready, Setup};
+use super::transport::{SendError, Transport};
+use super::{breaks, login, pump};
 
 /// A connection with all that belongs to it.
 pub(super) struct Shared {
     /// What the client that owns it was given.
     pub(super) context: ClientContext,
-    /// ClientGuid.
-    pub(super) client_guid: Guid,
+    /// The channels of its session.
+    pub(super) group: Arc<Group>,
+    /// It is a further channel of another client's session.
+    is_channel: bool,
     /// Something has settled that [`close`](super::close) may wait for.
     pub(super) settled: Notify,
     /// What the run's clients know of each other.
@@ -57,20 +53,18 @@ pub(super) struct State {
     pub(super) trace: Arc<Trace>,
     /// Where it stands.
     pub(super) phase: Phase,
-    /// What is open on it.
-    pub(super) opens: Opens,
+    /// What is open on it, and on the other channels of its session.
+    pub(super) opens: SharedOpens,
     /// Whom the names in security descriptors stand for.
     pub(super) principals: Principals,
-    /// Resume keys, by the steps that asked for them.
-    pub(super) resume_keys: HashMap<StepId, ResumeKey>,
     /// Counts the connections made, so that what is left of an earlier one is known as such.
     pub(super) generation: u32,
     /// Acknowledgements that are to be sent later and have no task yet.
     pub(super) later: Vec<breaks::Later>,
-    /// Counts them.
-    pub(super) alarms: u64,
     /// The session that was lost with the last connection; the next login names it as its predecessor.
     pub(super) lost_session: u64,
+    /// The channels of its session.
+    pub(super) group: Arc<Group>,
     /// What the run's clients know of each other.
     pub(super) registry: Arc<Registry>,
 }
@@ -98,22 +92,24 @@ pub(super) enum End {
     Violation(Option<u64>, String),
 }
 
-/// One operation on its way to the wire.
-struct Member<'t> {
-    op: Op,
-    operation: Operation<'t>,
-    header: HeaderOptions<'t>,
-    /// The step that opened the handle which it uses.
-    opened_by: Option<StepId>,
-    /// How the trace wants it in a compound.
-    chain: Option<Chain>,
-    /// What makes it wrong on purpose.
-    edits: Option<WireEdits>,
-}
-
 impl Shared {
     /// A connection that is not set up, with its owner as its only client.
-    pub(super) fn new(context: ClientContext) -> Self {
+    pub(super) fn new(context: ClientContext) -> Arc<Self> {
+        let group = Arc::new(Group::new(&context));
+        Self::with_group(context, group, false)
+    }
+
+    /// A further channel of this one's session, not bound yet. It logs in as the same identity, unless its line names
+    /// another.
+    pub(super) fn channel(&self, mut context: ClientContext) -> Arc<Self> {
+        let settings = ClientSettings::of(&context.trace, context.trace.client(context.client));
+        if settings.is_ok_and(|settings| settings.user.is_none()) {
+            context.identity.clone_from(&self.context.identity);
+        }
+        Self::with_group(context, self.group.clone(), true)
+    }
+
+    fn with_group(context: ClientContext, group: Arc<Group>, is_channel: bool) -> Arc<Self> {
         let trace = context.trace.clone();
         let registry = context.run.get_or_init(|| Registry::new(&trace));
         let state = State {
@@ -124,21 +120,46 @@ impl Shared {
             owner: context.client,
             trace: trace.clone(),
             phase: Phase::Down("it has not connected".to_owned()),
-            opens: Opens::default(),
+            opens: group.opens.clone(),
             principals: Principals::new(&*context.sids),
-            resume_keys: HashMap::new(),
             generation: 0,
             later: Vec::new(),
-            alarms: 0,
             lost_session: 0,
+            group: group.clone(),
             registry: registry.clone(),
         };
-        Self {
+        let shared = Arc::new(Self {
             context,
-            client_guid: Guid(super::random()),
+            group,
+            is_channel,
             settled: Notify::new(),
             registry,
             state: Mutex::new(state),
+        });
+        shared.group.add(&shared);
+        shared
+    }
+
+    /// What is done about the other channels when a step may go on there: one after the other is locked, this one not.
+    pub(super) fn release_others(&self, before: u64) {
+        if self.group.opens.lock().released() != before {
+            for other in self.group.others(self) {
+                other.release(&mut other.lock());
+            }
+        }
+    }
+
+    /// Whether it must be bound rather than log in: it is a further channel, or its session lives on another.
+    fn is_to_be_bound(&self) -> bool {
+        self.is_channel || self.group.is_alive()
+    }
+
+    /// True when it ends the session in good order with itself: the owner's connection does, or what is left of it.
+    pub(super) fn ends_session(&self) -> bool {
+        !self.is_channel || {
+            let others = self.group.others(self);
+            let owner = others.iter().find(|other| !other.is_channel);
+            owner.is_none_or(|owner| !matches!(owner.lock().phase, Phase::Up(_)))
         }
     }
 
@@ -159,101 +180,8 @@ impl Shared {
         Ok(lane)
     }
 
-    /// Starts what a client submits.
-    pub(super) fn submit(self: &Arc<Self>, lane: u16, ops: &[Op]) {
-        let mut state = self.lock();
-        match self.members(ops) {
-            Err(reason) => state.fail(lane, ops, &Outcome::Broken(reason)),
-            Ok(members) => {
-                for member in &members {
-                    if let Some(silence) = member.silence() {
-                        self.give_up_after(member.op, silence);
-                    }
-                }
-                match &members[..] {
-                    [member] => self.submit_one(&mut state, lane, member),
-                    members => self.send(&mut state, lane, members),
-                }
-            }
-        }
-        self.release(&mut state);
-    }
-
-    fn members(&self, ops: &[Op]) -> Result<Vec<Member<'_>>, String> {
-        let member = |op: &Op| {
-            let own = |operation| Member {
-                op: *op,
-                operation,
-                header: HeaderOptions::default(),
-                opened_by: None,
-                chain: None,
-                edits: None,
-            };
-            Ok(match *op {
-                Op::Connect => own(Operation::Connect {
-                    previous: PreviousSession::Own,
-                }),
-                Op::RoundTrip => own(Operation::Echo),
-                Op::Step(id) => {
-                    let step = self.context.trace.step(id);
-                    let unfit = |error: ArgError| error.to_string();
-                    Member {
-                        header: HeaderOptions::decode(&step).map_err(unfit)?,
-                        opened_by: step.opened_by(),
-                        chain: smb_vocabulary::chain(&step),
-                        edits: WireEdits::decode(&step).map_err(unfit)?,
-                        ..own(Operation::decode(&step).map_err(unfit)?)
-                    }
-                }
-            })
-        };
-        ops.iter().map(member).collect()
-    }
-
-    fn submit_one(self: &Arc<Self>, state: &mut State, lane: u16, member: &Member<'_>) {
-        match &member.operation {
-            Operation::Connect { previous } => self.connect(state, lane, member.op, *previous),
-            Operation::Reauthenticate => self.reauthenticate(state, lane, member.op),
-            Operation::Disconnect => {
-                self.end(
-                    state,
-                    End::Lost("the trace disconnected it".to_owned()),
-                    false,
-                );
-                state.lanes[usize::from(lane)].done(member.op, answered(0));
-            }
-            Operation::OnBreak(on_break) => match state.on_break(member.opened_by, on_break) {
-                Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),
-                Err(reason) => {
-                    self.failed(state, lane, &[member.op], SendError::Impossible(reason));
-                }
-            },
-            Operation::Cancel { step } => {
-                let cancelled = state.cancel(Op::Step(*step));
-                match cancelled {
-                    Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),
-                    Err(error) => self.failed(state, lane, &[member.op], error),
-                }
-            }
-            Operation::Raw { bytes, length, .. } => {
-                let waiter = Waiter::Op {
-                    lane,
-                    op: member.op,
-                };
-                let sent = match &mut state.phase {
-                    Phase::Up(transport) => transport.send_raw(bytes, *length, waiter),
-                    _ => Err(SendError::Down("it is not connected".to_owned())),
-                };
-                if let Err(error) = sent {
-                    self.failed(state, lane, &[member.op], error);
-                }
-            }
-            _ => self.send(state, lane, std::slice::from_ref(member)),
-        }
-    }
-
     /// Connects, or waits with others who want the same.
-    fn connect(
+    pub(super) fn connect(
         self: &Arc<Self>,
         state: &mut State,
         lane: u16,
@@ -287,7 +215,11 @@ impl Shared {
             }
             Phase::Down(_) => {
                 state.generation += 1;
-                let attempt = tokio::spawn(login::run(self.clone(), state.generation, previous));
+                let start = match self.is_to_be_bound() {
+                    true => login::Start::Bind,
+                    false => login::Start::LogIn { previous },
+                };
+                let attempt = tokio::spawn(login::run(self.clone(), state.generation, start));
                 let attempt = attempt.abort_handle();
                 state.phase = Phase::Connecting {
                     waiters: vec![(lane, op)],
@@ -318,6 +250,7 @@ impl Shared {
                 let task = tokio::spawn(pump::run(self.clone(), generation, connected.reader));
                 transport.set_pump(task.abort_handle());
                 state.phase = Phase::Up(transport);
+                self.group.up();
                 let outcome = Outcome::Answered(connected.answer);
                 // The owner's connection is there when all who are on it are.
                 if self.log_in_all(state, &waiters, &outcome) {
@@ -335,214 +268,6 @@ impl Shared {
         }
     }
 
-    /// Sends the members of a frame, or lets them wait for credits.
-    fn send(&self, state: &mut State, lane: u16, members: &[Member<'_>]) {
-        let ops = || members.iter().map(|member| member.op).collect::<Vec<_>>();
-        if members.iter().any(|member| member.waits(&state.opens))
-            && let Phase::Up(transport) = &mut state.phase
-        {
-            let (ops, since) = (ops(), Instant::now());
-            transport.held.push(Held { lane, ops, since });
-            return;
-        }
-        if let Phase::Up(transport) = &mut state.phase
-            && !transport.queue.is_empty()
-        {
-            transport.queue.push_back((lane, ops()));
-            return;
-        }
-        match self.try_send(state, lane, members) {
-            Ok(()) => {}
-            Err(SendError::Credits { .. }) if state.is_busy() => {
-                if let Phase::Up(transport) = &mut state.phase {
-                    transport.queue.push_back((lane, ops()));
-                }
-            }
-            Err(error) => self.failed(state, lane, &ops(), error),
-        }
-    }
-
-    fn try_send(
-        &self,
-        state: &mut State,
-        lane: u16,
-        members: &[Member<'_>],
-    ) -> Result<(), SendError> {
-        let slot = state.slot(lane);
-        if let Some(reason) = state.shut_out(lane) {
-            return Err(SendError::Down(reason));
-        }
-        let State {
-            phase,
-            opens,
-            principals,
-            resume_keys,
-            ..
-        } = state;
-        let transport = match phase {
-            Phase::Up(transport) => transport,
-            Phase::Connecting { .. } => return Err(SendError::Down("it is connecting".to_owned())),
-            Phase::Down(why) => return Err(SendError::Down(why.clone())),
-        };
-        let target = &self.context.target;
-        let validation = transport.validation.clone();
-        let scope = Scope {
-            host: &target.host,
-            root: &target.root,
-            dialect: transport.negotiated.dialect,
-            principals,
-            registry: &self.registry,
-            known: ioctl::Known {
-                opens,
-                resume_keys,
-                validation: &validation,
-            },
-        };
-        let mut items = Vec::with_capacity(members.len());
-        let mut before: Option<&Member<'_>> = None;
-        for member in members {
-            let related = match member.chain {
-                Some(chain) => chain != Chain::Unrelated,
-                None => before.is_some_and(|before| member.is_related_to(before)),
-            };
-            let opened_here = |step| members.iter().any(|other| other.op == Op::Step(step));
-            let file_id = match (related, member.opened_by) {
-                (true, _) => FileId::RELATED,
-                (false, None) => FileId::default(),
-                // Nobody can know it yet; a trace that wants this anyway sends the same all ones.
-                (false, Some(step)) if opened_here(step) => FileId::RELATED,
-                (false, Some(step)) => opens.file_id(step).ok_or_else(|| {
-                    let handle = request::handle(&member.operation).unwrap_or_default();
-                    SendError::Impossible(format!("handle `{handle}` is not open"))
-                })?,
-            };
-            let body = match (&member.operation, member.opened_by) {
-                (Operation::Acknowledge(acknowledge), Some(step)) => {
-                    breaks::explicit(&*opens, step, file_id, acknowledge)
-                }
-                (operation, _) => {
-                    request::body(operation, file_id, &scope).map_err(SendError::Impossible)?
-                }
-            };
-            items.push(Item {
-                payload: request::payload(&member.operation),
-                related,
-                inherit: member.chain == Some(Chain::Inherit),
-                waiter: Waiter::Op {
-                    lane,
-                    op: member.op,
-                },
-                sign: false,
-                session: slot,
-                tree: tree_of(member, slot, transport, opens)?,
-                replay: member.header.replay,
-                channel_sequence: member.header.channel_sequence.unwrap_or(0),
-                edits: member.edits.clone(),
-                closes: member
-                    .opened_by
-                    .filter(|_| matches!(member.operation, Operation::Close { .. })),
-                body,
-            });
-            before = Some(member);
-        }
-        transport.send(&items)?;
-        for (member, item) in members.iter().zip(&items) {
-            match (&member.operation, member.op, member.opened_by) {
-                (Operation::Create(create), Op::Step(step), _) => {
-                    self.opening(state, step, create, &item.body);
-                }
-                (Operation::Reconnect(reconnect), Op::Step(step), _) => {
-                    self.opening(state, step, &reconnect.create, &item.body);
-                }
-                (Operation::Close { .. }, _, Some(step)) => state.opens.closing(step),
-                (Operation::Acknowledge(acknowledge), _, Some(step)) => {
-                    state.acknowledged(step, acknowledge);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what waited for an acknowledgement, as far as it need not wait any more.
-    pub(super) fn release(&self, state: &mut State) {
-        let Phase::Up(transport) = &mut state.phase else {
-            return;
-        };
-        for held in std::mem::take(&mut transport.held) {
-            let Held { lane, ops, since } = held;
-            match self.members(&ops) {
-                Ok(members) if members.iter().any(|member| member.waits(&state.opens)) => {
-                    if let Phase::Up(transport) = &mut state.phase {
-                        transport.held.push(Held { lane, ops, since });
-                    }
-                }
-                Ok(members) => {
-                    for op in &ops {
-                        if let Op::Step(step) = *op {
-                            let time = since.elapsed();
-                            state.lanes[usize::from(lane)].reacted(Reaction::Held { step, time });
-                        }
-                    }
-                    self.send(state, lane, &members);
-                }
-                Err(reason) => state.fail(lane, &ops, &Outcome::Broken(reason)),
-            }
-        }
-    }
-
-    /// A CREATE has been sent for a step.
-    fn opening(&self, state: &mut State, step: StepId, create: &Create<'_>, request: &Request) {
-        if let Some(lease) = create.lease {
-            state.opens.lease_asked(step, lease.key);
-        }
-        if let Request::Create(request) = request
-            && self.registry.wants(step)
-        {
-            self.registry.sent(step, durable::create_guid(request));
-        }
-    }
-
-    /// What could not be sent is reported.
-    fn failed(&self, state: &mut State, lane: u16, ops: &[Op], error: SendError) {
-        let reason = error.to_string();
-        match error {
-            SendError::Impossible(_) => state.fail(lane, ops, &Outcome::Broken(reason)),
-            SendError::Down(_) => state.fail(lane, ops, &Outcome::Lost(reason)),
-            SendError::Credits { .. } => state.fail(lane, ops, &Outcome::Violation(reason)),
-            SendError::Io(_) => {
-                state.fail(lane, ops, &Outcome::Lost(reason.clone()));
-                self.end(state, End::Lost(reason), true);
-            }
-        }
-    }
-
-    /// Sends what waited for credits, as far as they go now.
-    pub(super) fn send_queued(&self, state: &mut State) {
-        loop {
-            let Phase::Up(transport) = &mut state.phase else {
-                return;
-            };
-            let Some((lane, ops)) = transport.queue.pop_front() else {
-                return;
-            };
-            let sent = match self.members(&ops) {
-                Ok(members) => self.try_send(state, lane, &members),
-                Err(reason) => Err(SendError::Impossible(reason)),
-            };
-            match sent {
-                Ok(()) => {}
-                Err(SendError::Credits { .. }) if state.is_busy() => {
-                    if let Phase::Up(transport) = &mut state.phase {
-                        transport.queue.push_front((lane, ops));
-                    }
-                    return;
-                }
-                Err(error) => self.failed(state, lane, &ops, error),
-            }
-        }
-    }
-
     /// Ends the connection of `generation`, if it is still there.
     pub(super) fn end_of(&self, generation: u32, end: End) {
         let mut state = self.lock();
@@ -557,8 +282,9 @@ impl Shared {
             End::Lost(why) => (why, None, false),
             End::Violation(culprit, why) => (why, culprit, true),
         };
-        state.opens.clear();
-        state.later.clear();
+        for later in std::mem::take(&mut state.later) {
+            later.forget(&mut state.opens.lock());
+        }
         match std::mem::replace(&mut state.phase, Phase::Down(why.clone())) {
             Phase::Down(_) => return,
             Phase::Connecting { waiters, attempt } => {
@@ -571,8 +297,10 @@ impl Shared {
                 if let Some(recorder) = &transport.recorder {
                     recorder.ended(tell && !violation, &why);
                 }
+                let last = self.group.down();
+                state.opens.lock().end_of_connection(last);
                 let owner = transport.session(0).filter(|session| session.logged_in);
-                state.lost_session = owner.map_or(0, |session| session.id);
+                state.lost_session = owner.filter(|_| last).map_or(0, |session| session.id);
                 let guilty = culprit.and_then(|id| transport.pending.remove(id));
                 let culprit = guilty.map(|pending| pending.waiter);
                 if let Some(Waiter::Op { lane, op }) = culprit {
@@ -604,35 +332,6 @@ impl Shared {
     }
 }
 
-impl Member<'_> {
-    /// True while it must wait because a break of its handle is to be acknowledged first. What ends the break goes.
-    fn waits(&self, opens: &Opens) -> bool {
-        let ends_it = matches!(
-            self.operation,
-            Operation::Close { .. } | Operation::Acknowledge(_)
-        );
-        !ends_it && self.opened_by.is_some_and(|step| opens.holds(step))
-    }
-
-    /// How long the trace waits for an answer that may not come.
-    fn silence(&self) -> Option<u64> {
-        match &self.operation {
-            Operation::Raw { silence, .. } => *silence,
-            _ => self.edits.as_ref()?.silence,
-        }
-    }
-
-    /// True when this one works on the open that `before` makes or uses: then it is sent as related to it
-    /// (MS-SMB2 3.2.4.1.4).
-    fn is_related_to(&self, before: &Member<'_>) -> bool {
-        let subject = match (&before.operation, before.op) {
-            (Operation::Create(_) | Operation::Reconnect(_), Op::Step(step)) => Some(step),
-            _ => before.opened_by,
-        };
-        self.opened_by.is_some() && self.opened_by == subject
-    }
-}
-
 impl State {
     /// The established connection.
     pub(super) fn transport(&mut self) -> Option<&mut Transport> {
@@ -643,7 +342,7 @@ impl State {
     }
 
     /// True when something is in flight, so that credits may still come.
-    fn is_busy(&mut self) -> bool {
+    pub(super) fn is_busy(&mut self) -> bool {
         self.transport()
             .is_some_and(|transport| !transport.pending.is_empty())
     }
@@ -654,7 +353,7 @@ impl State {
     }
 
     /// Asks the server to cancel `op`, if it is in flight.
-    fn cancel(&mut self, op: Op) -> Result<(), SendError> {
+    pub(super) fn cancel(&mut self, op: Op) -> Result<(), SendError> {
         match &mut self.phase {
             Phase::Up(transport) => match transport.pending.find(op).copied() {
                 Some(pending) => transport.cancel(pending),
@@ -671,30 +370,6 @@ impl State {
             self.lanes[usize::from(lane)].done_at(at, op, outcome);
         }
     }
-}
-
-/// On which tree a step works: the one that it names, or that of its handle if the handle is of its own session.
-fn tree_of(
-    member: &Member<'_>,
-    slot: u16,
-    transport: &Transport,
-    opens: &Opens,
-) -> Result<Option<Tree>, SendError> {
-    if let Some(name) = member.header.tree {
-        let named = transport
-            .session(slot)
-            .and_then(|session| session.named(name));
-        return match named {
-            Some(tree) => Ok(Some(tree)),
-            None => Err(SendError::Impossible(format!(
-                "tree `{name}` is not connected"
-            ))),
-        };
-    }
-    let home = member.opened_by.and_then(|step| opens.home(step));
-    Ok(home
-        .filter(|home| home.session == slot)
-        .and_then(|home| home.tree))
 }
 
 pub(super) fn answered(status: u32) -> Outcome {

@@ -1,7 +1,7 @@
 //! Message ids and credits (MS-SMB2 3.2.4.1.2, 3.2.4.1.5): which ids a request takes, how many credits it costs, and
 //! how many it asks for.
 
-/// How many credits a connection tries to hold: enough for an 8 MiB read or write beside a few small requests of other
+/// How many credits a connection tries to hold by default: enough for an 8 MiB read or write beside a few small requests of other
 /// lanes, whatever was granted before.
 const TARGET: u32 = 256;
 
@@ -11,6 +11,8 @@ const UNIT: u32 = 65_536;
 /// The ids and credits of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Credits {
+    /// How many the connection tries to hold.
+    target: u32,
     next_id: u64,
     available: u32,
     multi: bool,
@@ -20,10 +22,16 @@ impl Credits {
     /// A new connection has one credit, for NEGOTIATE (MS-SMB2 3.2.4.2.1).
     pub(super) fn new() -> Self {
         Self {
+            target: TARGET,
             next_id: 0,
             available: 1,
             multi: false,
         }
+    }
+
+    /// How many to hold from now on, if the client's line says so.
+    pub(super) fn set_target(&mut self, target: u16) {
+        self.target = target.into();
     }
 
     /// NEGOTIATE has settled whether requests can cost more than one credit (Connection.SupportsMultiCredit).
@@ -54,7 +62,8 @@ impl Credits {
 
     /// What a request of this cost asks for: what it costs, and what is missing to a full purse.
     pub(super) fn ask(&self, charge: u16) -> u16 {
-        let missing = TARGET.saturating_sub(self.available);
+        let missing = self.target.saturating_sub(self.available);
+        // Whoever holds as many as it wants asks for what it spends.
         u16::try_from(missing.max(charge.into())).unwrap_or(u16::MAX)
     }
 
@@ -106,6 +115,18 @@ mod tests {
         assert_eq!(credits.take(2), None);
         assert_eq!(credits.take(1), Some(5));
         assert_eq!(credits.available(), 0);
+    }
+
+    #[test]
+    fn a_small_purse_asks_for_little() {
+        let mut credits = Credits::new();
+        credits.set_target(2);
+        credits.take(1);
+        assert_eq!(credits.ask(1), 2);
+        credits.grant(2);
+        credits.take(1);
+        assert_eq!(credits.ask(1), 1);
+        assert_eq!(credits.ask(3), 3, "what a request costs is asked for again");
     }
 
     #[test]

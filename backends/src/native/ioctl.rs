@@ -1,10 +1,7 @@
 //! Control codes in requests.
 
-use std::collections::HashMap;
-
-use replay_ir::StepId;
 use smb_vocabulary::{Ioctl, IoctlInput};
-use smb_wire::fscc::{DuplicateExtents, ResumeKey, encode_copy_chunks};
+use smb_wire::fscc::{DuplicateExtents, encode_copy_chunks};
 use smb_wire::messages::IoctlRequest;
 use smb_wire::{FileId, IoctlFlags};
 
@@ -14,8 +11,6 @@ use super::opens::Opens;
 pub(super) struct Known<'a> {
     /// What is open.
     pub(super) opens: &'a Opens,
-    /// Resume keys, by the steps that asked for them.
-    pub(super) resume_keys: &'a HashMap<StepId, ResumeKey>,
     /// VALIDATE_NEGOTIATE_INFO of this connection's NEGOTIATE.
     pub(super) validation: &'a [u8],
 }
@@ -51,9 +46,9 @@ fn input(ioctl: &Ioctl<'_>, known: &Known<'_>) -> Result<Vec<u8>, String> {
         IoctlInput::Range(range) => range.encode(&mut input),
         IoctlInput::Compression(format) => input.extend(format.to_le_bytes()),
         IoctlInput::CopyChunks { key, chunks } => {
-            let key = known.resume_keys.get(key);
+            let key = known.opens.resume_key(*key);
             let key = key.ok_or("the server has given no resume key of the source")?;
-            encode_copy_chunks(*key, chunks, &mut input);
+            encode_copy_chunks(key, chunks, &mut input);
         }
         IoctlInput::Extents { source, chunk } => {
             let extents = DuplicateExtents {

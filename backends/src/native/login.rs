@@ -33,6 +33,21 @@ use super::transport::{Item, Negotiated, SendError, Transport};
 /// The longest that an attempt may take. The engine's own bound is shorter; this one is for those who have none.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What an attempt is to come to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// A session, which takes the place of another.
+    LogIn {
+        /// PreviousSessionId; 0 for none.
+        previous: u64,
+    },
+    /// A further channel of the session that there is.
+    Bind,
+}
+
+/// A name that no account has.
+const UNKNOWN_USER: &str = "smb-replay-unknown";
+
 /// A connection that is set up.
 pub(super) struct Connected {
     /// What it is sent on.
@@ -44,17 +59,17 @@ pub(super) struct Connected {
 }
 
 /// Connects, and tells `shared` how that ended.
-pub(super) async fn run(shared: Arc<Shared>, generation: u32, previous_session_id: u64) {
-    let result = timeout(LIMIT, connect(&shared, previous_session_id)).await;
+pub(super) async fn run(shared: Arc<Shared>, generation: u32, start: Start) {
+    let result = timeout(LIMIT, connect(&shared, start)).await;
     let late = || Outcome::Lost(format!("not connected after {} s", LIMIT.as_secs()));
     shared.connected(generation, result.unwrap_or_else(|_| Err(late())));
 }
 
-async fn connect(shared: &Shared, previous_session_id: u64) -> Result<Connected, Outcome> {
+async fn connect(shared: &Shared, start: Start) -> Result<Connected, Outcome> {
     let context = &shared.context;
     let client = context.trace.client(context.client);
-    let settings =
-        ClientSettings::decode(client).map_err(|error| Outcome::Broken(error.to_string()))?;
+    let settings = ClientSettings::of(&context.trace, client)
+        .map_err(|error| Outcome::Broken(error.to_string()))?;
     let identity = identity(context, &settings)?;
     let address = context.target.address;
     let lost = |error: io::Error| Outcome::Lost(format!("connecting to {address}: {error}"));
@@ -64,6 +79,9 @@ async fn connect(shared: &Shared, previous_session_id: u64) -> Result<Connected,
     let (socket, writer) = stream.into_split();
     let mut transport = Box::new(Transport::new(writer));
     transport.recorder = recorder;
+    if let Some(credits) = settings.credits {
+        transport.credits.set_target(credits);
+    }
     let mut attempt = Attempt {
         transport,
         reader: Reader {
@@ -73,15 +91,9 @@ async fn connect(shared: &Shared, previous_session_id: u64) -> Result<Connected,
         frames: Vec::new(),
         preauth: PreauthHash::default(),
     };
-    let offer = Offer::new(&settings, shared.client_guid, &context.target.host);
+    let offer = Offer::new(&settings, &shared.group, &context.target.host);
     let logged_in = attempt
-        .log_in(
-            shared,
-            &settings,
-            &offer,
-            identity.as_ref(),
-            previous_session_id,
-        )
+        .log_in(shared, &settings, &offer, identity.as_ref(), start)
         .await;
     if let (Err(outcome), Some(recorder)) = (&logged_in, &attempt.transport.recorder) {
         let (by_server, reason) = match outcome {
@@ -132,6 +144,9 @@ pub(super) fn identity(
     if let Some(domain) = settings.domain {
         domain.clone_into(&mut identity.domain);
     }
+    if settings.unknown_user {
+        UNKNOWN_USER.clone_into(&mut identity.account);
+    }
     if settings.wrong_password {
         identity.password = "not the password".to_owned().into();
     }
@@ -162,7 +177,7 @@ impl Attempt {
         settings: &ClientSettings<'_>,
         offer: &Offer,
         identity: Option<&Identity>,
-        previous_session_id: u64,
+        start: Start,
     ) -> Result<Answer, Outcome> {
         let mut known = answer::Connected {
             stage: Stage::Negotiate,
@@ -206,8 +221,18 @@ impl Attempt {
                 return Err(Outcome::Broken(format!("logging in as {user}: {error}")));
             }
         };
-        let authentication =
-            Authentication::with_login(login, settings, &basis, Some(previous_session_id))?;
+        let authentication = match start {
+            Start::LogIn { previous } => {
+                Authentication::with_login(login, settings, &basis, Some(previous))?
+            }
+            Start::Bind => {
+                let bond = shared.group.bond();
+                let bond = bond.ok_or_else(|| {
+                    Outcome::Broken("there is no session to be bound to".to_owned())
+                })?;
+                Authentication::with_login(login, settings, &basis, Some(0))?.bind(bond)?
+            }
+        };
         self.transport.basis = Some(Box::new(basis));
 
         let flags = match self.session_setup(authentication).await? {
@@ -218,6 +243,10 @@ impl Attempt {
         known.mechanism = identity.map(|_| mechanism);
         let session = &self.transport.sessions[0];
         shared.registry.logged_in(shared.context.client, session.id);
+        if matches!(start, Start::Bind) {
+            return Ok(answer::connect(&known));
+        }
+        shared.group.logged_in(session);
 
         known.stage = Stage::TreeConnect;
         let target = &shared.context.target;
@@ -227,6 +256,9 @@ impl Attempt {
             Err(status) => return refused(&known, status),
         };
         known.tree = Some(&tree);
+        shared
+            .group
+            .connected(None, self.transport.sessions[0].tree);
         let can_sign = self.transport.sessions[0].security.can_sign();
         if can_sign && offer.must_validate(negotiated.dialect_revision) {
             self.validate(offer, &negotiated).await?;
@@ -258,6 +290,7 @@ impl Attempt {
         &mut self,
         mut authentication: Authentication,
     ) -> Result<Result<SessionFlags, u32>, Outcome> {
+        authentication.begin(&mut self.transport.sessions[0]);
         loop {
             let request = Request::SessionSetup(authentication.request());
             self.send_hashed(request, Some(authentication.preauth()))
@@ -286,9 +319,8 @@ impl Attempt {
                     }
                     self.transport.sessions[0].security = security;
                 }
-                let protection = authentication.protection(flags);
-                let applied = protection.and_then(|it| it.apply(&mut self.transport.sessions[0]));
-                applied.map_err(Outcome::Violation)?;
+                let settled = authentication.settle(flags, &mut self.transport.sessions[0]);
+                settled.map_err(Outcome::Violation)?;
                 return Ok(Ok(flags));
             }
         }
@@ -341,7 +373,8 @@ impl Attempt {
             error => Outcome::Violation(error.to_string()),
         };
         let item = Item {
-            sign: matches!(request, Request::Ioctl(_)),
+            // One that binds a channel is signed with the session's key.
+            sign: matches!(request, Request::Ioctl(_) | Request::SessionSetup(_)),
             ..Item::own(request)
         };
         self.transport

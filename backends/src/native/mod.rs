@@ -9,12 +9,13 @@
 //! | module | does |
 //! |---|---|
 //! | `login`, `negotiate`, `authentication`, `auth` | set a connection up |
-//! | `sessions` | sessions beside the first, and what an established connection logs in |
-//! | `connection`, `receive`, `breaks`, `close` | clients, answers, breaks, the end |
+//! | `sessions`, `setup` | sessions beside the first, and what an established connection logs in |
+//! | `group` | the channels of a session |
+//! | `connection`, `submit`, `receive`, `breaks`, `close` | clients, requests, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `oplock_state` | what a break means for an oplock or a lease |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `security`, `ea`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
+//! | `request`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
 mod auth;
@@ -27,6 +28,7 @@ mod credits;
 mod durable;
 mod ea;
 mod frame;
+mod group;
 mod ioctl;
 mod kdc;
 mod login;
@@ -35,6 +37,7 @@ mod opens;
 mod oplock_state;
 mod pending;
 mod pump;
+mod quota;
 mod receive;
 mod record;
 mod registry;
@@ -42,6 +45,8 @@ mod request;
 mod secure;
 mod security;
 mod sessions;
+mod setup;
+mod submit;
 mod transport;
 mod wire_edit;
 
@@ -52,7 +57,7 @@ use replay_engine::{
     Backend, Capabilities, ClientContext, CloseError, Connection, Op, Unsupported,
 };
 use replay_ir::{Mode, Role, Step, StepId, Trace};
-use smb_vocabulary::{Operation, VOCABULARY};
+use smb_vocabulary::{Operation, VOCABULARY, is_channel};
 
 use connection::Shared;
 
@@ -106,7 +111,7 @@ impl Backend for Native {
     fn client(&self, context: ClientContext) -> Box<dyn Connection> {
         let name = context.trace.client(context.client).name().to_owned();
         Box::new(Client {
-            shared: Arc::new(Shared::new(context)),
+            shared: Shared::new(context),
             lane: 0,
             name,
         })
@@ -148,7 +153,15 @@ impl Connection for Client {
     }
 
     fn lane(&mut self, context: ClientContext) -> Result<Box<dyn Connection>, Unsupported> {
-        let name = context.trace.client(context.client).name().to_owned();
+        let client = context.trace.client(context.client);
+        let name = client.name().to_owned();
+        if is_channel(client) {
+            return Ok(Box::new(Client {
+                shared: self.shared.channel(context),
+                lane: 0,
+                name,
+            }));
+        }
         match self.shared.add_lane(context) {
             Ok(lane) => Ok(Box::new(Client {
                 shared: self.shared.clone(),

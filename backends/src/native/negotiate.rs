@@ -5,10 +5,11 @@ use smb_wire::messages::{
     IoctlRequest, IoctlResponse, NegotiateContext, NegotiateRequest, NegotiateResponse,
 };
 use smb_wire::{
-    Capabilities, Cipher, CtlCode, Dialect, FileId, Guid, HashAlgorithm, IoctlFlags, Request,
+    Capabilities, Cipher, CtlCode, Dialect, FileId, HashAlgorithm, IoctlFlags, Request,
     SecurityMode, SigningAlgorithm,
 };
 
+use super::group::Group;
 use super::random;
 use super::secure::Algorithms;
 
@@ -40,7 +41,7 @@ pub(super) struct Offer {
 
 impl Offer {
     /// As the client's line says.
-    pub(super) fn new(settings: &ClientSettings<'_>, client_guid: Guid, host: &str) -> Self {
+    pub(super) fn new(settings: &ClientSettings<'_>, group: &Group, host: &str) -> Self {
         let dialects: Vec<_> = settings.dialects.list().collect();
         let or_default = |chosen: &[Cipher]| match chosen {
             [] => CIPHERS.to_vec(),
@@ -59,8 +60,8 @@ impl Offer {
         let max = settings.dialects.max;
         let request = NegotiateRequest {
             security_mode,
-            capabilities: capabilities(max, !ciphers.is_empty()),
-            client_guid,
+            capabilities: capabilities(max, !ciphers.is_empty(), group.multichannel),
+            client_guid: group.client_guid,
             negotiate_contexts: match max {
                 Dialect::SMB_3_1_1 => contexts(&ciphers, &signing, host),
                 _ => Vec::new(),
@@ -212,7 +213,7 @@ pub(super) fn check_validation(
 }
 
 /// What a client can do that offers dialects up to `max`.
-fn capabilities(max: Dialect, encrypts: bool) -> Capabilities {
+fn capabilities(max: Dialect, encrypts: bool, multichannel: bool) -> Capabilities {
     if max < Dialect::SMB_3_0 {
         return Capabilities::empty();
     }
@@ -222,6 +223,7 @@ fn capabilities(max: Dialect, encrypts: bool) -> Capabilities {
         | Capabilities::PERSISTENT_HANDLES
         | Capabilities::DIRECTORY_LEASING;
     capabilities.set(Capabilities::ENCRYPTION, encrypts);
+    capabilities.set(Capabilities::MULTI_CHANNEL, multichannel);
     capabilities
 }
 

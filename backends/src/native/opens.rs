@@ -1,11 +1,14 @@
-//! What is open on a connection: which FileId a handle is, and what the client may cache of it.
+//! What is open on a connection, or on all channels of a session: which FileId a handle is, and what the client may
+//! cache of it.
 //!
 //! A handle is known by the step that opened it, so a name that is opened again is another handle.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use replay_ir::StepId;
 use smb_vocabulary::{BreakAction, BreakLevel};
+use smb_wire::fscc::ResumeKey;
 use smb_wire::messages::{CreateResponse, ResponseContext};
 use smb_wire::{FileId, Guid, LeaseState, OplockLevel};
 use tokio::task::AbortHandle;
@@ -89,7 +92,19 @@ impl Caching {
     }
 }
 
-/// All open handles of a connection, and the oplocks and leases on them.
+/// The same for all who have a part in it: the channels of a session. Locked after a connection's state, never before it,
+/// and held for as long as one look takes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedOpens(Arc<Mutex<Opens>>);
+
+impl SharedOpens {
+    /// Nothing that is done under the lock can stop half-way.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Opens> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All open handles of a connection, or of a session's channels, and the oplocks and leases on them.
 #[derive(Debug, Default)]
 pub(super) struct Opens {
     by_step: HashMap<StepId, Open>,
@@ -97,6 +112,12 @@ pub(super) struct Opens {
     asked: HashMap<StepId, Guid>,
     /// Of opens without an oplock there is none, unless the trace says what to do on a break.
     caching: HashMap<Key, Caching>,
+    /// Resume keys, by the steps that asked for them.
+    resume_keys: HashMap<StepId, ResumeKey>,
+    /// Counts the acknowledgements that were to be sent later.
+    alarms: u64,
+    /// Counts the acknowledgements that steps could wait for and that are on their way no more.
+    released: u64,
 }
 
 impl Opens {
@@ -150,8 +171,8 @@ impl Opens {
         let keys = [Some(Key::Oplock(step)), open.lease.map(Key::Lease)];
         for key in keys.into_iter().flatten() {
             let last = self.handles_of(key).next().is_none();
-            if let Some(caching) = self.caching.get_mut(&key).filter(|_| last) {
-                caching.apply(Event::Closed);
+            if last {
+                self.apply(key, Event::Closed);
             }
         }
     }
@@ -195,13 +216,44 @@ impl Opens {
         });
     }
 
-    /// Nothing is open any more.
-    pub(super) fn clear(&mut self) {
+    /// A connection has ended. When it was the last one, nothing is open any more; otherwise the first session lives on
+    /// on the others, and what is open in it.
+    pub(super) fn end_of_connection(&mut self, last: bool) {
         self.gone(|open| {
-            open.home.tree = None;
-            true
+            let there = last || open.home.session != 0;
+            if there {
+                open.home.tree = None;
+            }
+            there
         });
-        self.asked.clear();
+        if last {
+            self.asked.clear();
+        }
+    }
+
+    /// The server has given a resume key to the step that asked for it.
+    pub(super) fn set_resume_key(&mut self, step: StepId, key: ResumeKey) {
+        self.resume_keys.insert(step, key);
+    }
+
+    /// The resume key that a step was given.
+    pub(super) fn resume_key(&self, step: StepId) -> Option<ResumeKey> {
+        self.resume_keys.get(&step).copied()
+    }
+
+    /// A number that changes when something may have been released that waited for an acknowledgement.
+    pub(super) fn released(&self) -> u64 {
+        self.released
+    }
+
+    /// Takes in what happened to what is cached under this key, if anything is.
+    pub(super) fn apply(&mut self, key: Key, event: Event) {
+        let Some(caching) = self.caching.get_mut(&key) else {
+            return;
+        };
+        if caching.apply(event) == Effect::Release {
+            self.released += 1;
+        }
     }
 
     fn gone(&mut self, mut is_gone: impl FnMut(&mut Open) -> bool) {
@@ -276,6 +328,43 @@ impl Opens {
     /// The same, if there is anything.
     pub(super) fn known(&mut self, key: Key) -> Option<&mut Caching> {
         self.caching.get_mut(&key)
+    }
+
+    /// Where what is cached under this key stands.
+    pub(super) fn state(&self, key: Key) -> Option<OplockState> {
+        self.caching.get(&key)?.state
+    }
+
+    /// An acknowledgement will be sent later; its number.
+    pub(super) fn set_alarm(&mut self, key: Key) -> u64 {
+        self.alarms += 1;
+        let number = self.alarms;
+        self.caching(key).alarm = Some(Alarm { number, task: None });
+        number
+    }
+
+    /// The acknowledgement of this number, if it is still to be sent.
+    pub(super) fn alarm(&mut self, key: Key, number: u64) -> Option<&mut Alarm> {
+        let alarm = self.caching.get_mut(&key)?.alarm.as_mut();
+        alarm.filter(|alarm| alarm.number == number)
+    }
+
+    /// The time of the acknowledgement of this number has come: what it says, if the break is not over, and the step that
+    /// opened the handle.
+    pub(super) fn due(&mut self, key: Key, number: u64) -> Option<(BreakLevel, StepId)> {
+        self.alarm(key, number)?;
+        let caching = self.caching.get_mut(&key)?;
+        caching.alarm = None;
+        self.released += 1;
+        let pending = caching
+            .state
+            .filter(|state| state.phase == Phase::BreakPending)?;
+        let level = caching.policy.level.unwrap_or(pending.target);
+        let step = match key {
+            Key::Oplock(step) => Some(step),
+            Key::Lease(lease) => self.by_lease(lease),
+        };
+        Some((level, step?))
     }
 
     /// True while what uses this handle must wait for an acknowledgement.

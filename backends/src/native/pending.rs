@@ -67,6 +67,8 @@ pub(super) enum Content {
     FileSystem(FsInfoClass),
     /// A security descriptor.
     Security,
+    /// Quotas.
+    Quota,
     /// The output of this control code.
     Control(CtlCode),
     /// An open that asked for this oplock level.
@@ -85,6 +87,7 @@ impl Content {
             Request::QueryInfo(query) => match query.info_type {
                 InfoType::FILE => Self::File(FileInfoClass(query.file_info_class)),
                 InfoType::SECURITY => Self::Security,
+                InfoType::QUOTA => Self::Quota,
                 InfoType::FILESYSTEM => Self::FileSystem(FsInfoClass(query.file_info_class)),
                 _ => Self::Plain,
             },

@@ -61,6 +61,7 @@ impl Shared {
         if state.generation != generation {
             return false;
         }
+        let released = state.opens.lock().released();
         if let Err(violation) = state.frame(frame, at) {
             let end = End::Violation(violation.message_id, violation.reason);
             self.end(&mut state, end, true);
@@ -75,6 +76,8 @@ impl Shared {
         {
             self.settled.notify_waiters();
         }
+        drop(state);
+        self.release_others(released);
         true
     }
 }
@@ -152,32 +155,40 @@ impl State {
         };
         match (response, step) {
             (Response::Create(create), Some(step)) if succeeded => {
-                self.opens.created(step, Some(create), pending.home());
+                self.opens
+                    .lock()
+                    .created(step, Some(create), pending.home());
                 if self.registry.wants(step) {
                     self.registry.opened(step, create.file_id);
                 }
             }
             (Response::Ioctl(ioctl), Some(step)) if succeeded && pending.content == RESUME_KEY => {
                 if let Ok(key) = ResumeKey::decode(&ioctl.output) {
-                    self.resume_keys.insert(step, key);
+                    self.opens.lock().set_resume_key(step, key);
                 }
             }
             (_, Some(step)) if pending.command == Command::CREATE => {
-                self.opens.created(step, None, pending.home());
+                self.opens.lock().created(step, None, pending.home());
             }
             (Response::TreeConnect(tree), step) if succeeded => {
                 let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
                 let name = step.and_then(|step| self.trace.step(step).arg("as"));
                 let name = name.and_then(|name| name.as_str().map(str::to_owned));
+                if pending.session == 0 {
+                    self.group.connected(name.as_deref(), tree);
+                }
                 if let Some(session) = self.session(pending.session) {
                     session.connected(name, tree);
                 }
             }
             (Response::TreeDisconnect(_), _) if succeeded => {
-                self.opens.end_of_tree(pending.home());
+                self.opens.lock().end_of_tree(pending.home());
             }
             (Response::Logoff(_), _) if succeeded => {
-                self.opens.end_of_session(pending.session);
+                self.opens.lock().end_of_session(pending.session);
+                if pending.session == 0 {
+                    self.group.logged_off();
+                }
                 if let Some(session) = self.session(pending.session) {
                     session.logged_in = false;
                 }
@@ -187,7 +198,7 @@ impl State {
         if let (Command::CLOSE, Some(opened_by)) = (pending.command, pending.closes)
             && (succeeded || !pending.edited)
         {
-            self.opens.closed(opened_by);
+            self.opens.lock().closed(opened_by);
         }
     }
 }
@@ -312,6 +323,15 @@ impl Transport {
                 "an answer of session {got:#x} instead of {ours:#x}"
             ));
         }
+        // What such an answer is signed with differs: Samba 4.17 sends the request's own signature back.
+        if session.security.is_binding()
+            && !matches!(
+                header.status,
+                ntstatus::SUCCESS | ntstatus::MORE_PROCESSING_REQUIRED
+            )
+        {
+            return Ok(());
+        }
         match (encrypted, pending.encrypted) {
             (true, _) => return Ok(()),
             (false, true) if !session_gone => {
@@ -373,6 +393,10 @@ fn answer(
         (Response::Read(response), _) => Ok(answer::read(response)),
         (Response::Write(response), _) => Ok(answer::write(&response)),
         (Response::TreeConnect(response), _) => Ok(answer::tree_connect(&response)),
+        (Response::Echo(_), _) => Ok(answer::echo(header.credits)),
+        (Response::QueryInfo(response), Content::Quota) if status == ntstatus::SUCCESS => {
+            Ok(answer::query_quota(&response.buffer))
+        }
         _ => Ok(answer::status(status)),
     };
     let answer = read.map_err(|error| error.to_string())?;

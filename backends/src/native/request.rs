@@ -23,7 +23,7 @@ use smb_wire::{
 };
 
 use super::registry::Registry;
-use super::{durable, ea, ioctl, random, security};
+use super::{durable, ea, ioctl, quota, random, security};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -69,6 +69,8 @@ pub(super) fn handle<'t>(operation: &Operation<'t>) -> Option<&'t str> {
         Operation::SetInfo(set) => Some(set.handle),
         Operation::Notify(notify) => Some(notify.handle),
         Operation::Acknowledge(acknowledge) => Some(acknowledge.handle),
+        Operation::QueryQuota(query) => Some(query.handle),
+        Operation::SetQuota(set) => Some(set.handle),
         Operation::QuerySecurity(query) => Some(query.handle),
         Operation::SetSecurity(set) => Some(set.handle),
         Operation::QueryEa(query) => Some(query.handle),
@@ -87,6 +89,7 @@ pub(super) fn payload(operation: &Operation<'_>) -> u32 {
         Operation::Notify(notify) => notify.buffer,
         Operation::QuerySecurity(query) => query.buffer,
         Operation::QueryEa(query) => query.buffer,
+        Operation::QueryQuota(query) => query.buffer,
         Operation::Ioctl(ioctl) => ioctl::payload(ioctl),
         Operation::QueryInfo { buffer, .. } | Operation::QueryFs { buffer, .. } => *buffer,
         _ => 0,
@@ -137,6 +140,8 @@ pub(super) fn body(
         }
         Operation::QueryEa(query) => Request::QueryInfo(ea::query(query, file_id)),
         Operation::SetEa(set) => Request::SetInfo(ea::set(set, file_id)),
+        Operation::QueryQuota(query) => Request::QueryInfo(quota::query(query, file_id)),
+        Operation::SetQuota(set) => Request::SetInfo(quota::set(set, file_id)),
         Operation::QuerySecurity(query) => Request::QueryInfo(security::query(query, file_id)),
         Operation::SetSecurity(set) => {
             Request::SetInfo(security::set(set, file_id, scope.principals)?)
@@ -196,6 +201,10 @@ fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<Request
             .query_on_disk_id
             .then_some(RequestContext::QueryOnDiskId),
         create.lease.map(|request| lease(&request, scope.dialect)),
+        create.app_instance.map(RequestContext::AppInstanceId),
+        create
+            .app_instance_version
+            .map(RequestContext::AppInstanceVersion),
     ];
     Ok(contexts.into_iter().flatten().collect())
 }

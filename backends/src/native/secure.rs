@@ -1,6 +1,9 @@
 //! The keys of a session, and what is signed, verified, encrypted and decrypted with them (MS-SMB2 3.1.4). What must
 //! be protected is decided by [`login`](super::login) and [`transport`](super::transport).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use smb_wire::crypto::{Key, PreauthHash, SessionKeys, Signer, TransformCipher};
 use smb_wire::framing::PREFIX;
 use smb_wire::messages::TransformHeader;
@@ -17,28 +20,34 @@ pub(super) struct Algorithms {
     pub(super) cipher: Option<Cipher>,
 }
 
-/// What a session can be protected with. By default nothing, as for an anonymous client.
-#[derive(Debug, Default)]
+/// What a session can be protected with, on one of its channels. By default nothing, as for an anonymous client.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Security {
     signer: Option<Signer>,
+    /// A channel is being bound with it.
+    binding: bool,
+    keys: Option<Arc<Keys>>,
+    // Most sessions never encrypt, and the expanded form of a key is large: it is made on first use.
+    outgoing: Option<TransformCipher>,
+    incoming: Option<TransformCipher>,
+}
+
+/// The keys of a session, which all its channels share; a channel's own key signs on that channel alone.
+#[derive(Debug)]
+struct Keys {
+    /// Session.SigningKey.
+    signing: Key,
     encryption: Option<Encryption>,
 }
 
-/// The keys of encryption. Most sessions never use theirs, and the expanded form of a key is large: it is made on first
-/// use.
+/// The keys of encryption.
 #[derive(Debug)]
 struct Encryption {
     cipher: Cipher,
-    outgoing: Direction,
-    incoming: Direction,
-    /// Counts what was encrypted: no nonce ever occurs twice with a key.
-    nonce: u64,
-}
-
-#[derive(Debug)]
-enum Direction {
-    Key(Key),
-    Cipher(TransformCipher),
+    outgoing: Key,
+    incoming: Key,
+    /// Counts what was encrypted, on whatever channel: no nonce ever occurs twice with a key.
+    nonce: AtomicU64,
 }
 
 impl Security {
@@ -58,16 +67,68 @@ impl Security {
         let encryption = match (cipher, keys.encryption, keys.decryption) {
             (Some(cipher), Some(outgoing), Some(incoming)) => Some(Encryption {
                 cipher,
-                outgoing: Direction::Key(outgoing),
-                incoming: Direction::Key(incoming),
-                nonce: 0,
+                outgoing,
+                incoming,
+                nonce: AtomicU64::new(0),
             }),
             _ => None,
         };
         Ok(Self {
             signer: Some(Signer::new(signing, &keys.signing)?),
-            encryption,
+            keys: Some(Arc::new(Keys {
+                signing: keys.signing,
+                encryption,
+            })),
+            ..Self::default()
         })
+    }
+
+    /// The session's keys without those of a channel.
+    pub(super) fn shared(&self) -> Self {
+        Self {
+            keys: self.keys.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What the requests that bind a new channel to this session are signed with: the session's key, by what the new
+    /// connection has settled (MS-SMB2 3.2.4.1.1).
+    pub(super) fn binding(&self, algorithms: Algorithms) -> Result<Self, smb_wire::Error> {
+        let keys = self.keys.clone();
+        let signer = keys
+            .as_ref()
+            .map(|keys| Signer::new(algorithms.signing, &keys.signing));
+        Ok(Self {
+            signer: signer.transpose()?,
+            binding: true,
+            keys,
+            ..Self::default()
+        })
+    }
+
+    /// The same once the channel has a key to sign with of its own, which `session_key` gives (MS-SMB2 3.2.5.3.3).
+    pub(super) fn channel(
+        &self,
+        algorithms: Algorithms,
+        session_key: &[u8],
+        preauth: &PreauthHash,
+    ) -> Result<Self, smb_wire::Error> {
+        Ok(Self {
+            signer: Self::new(algorithms, session_key, preauth)?.signer,
+            binding: true,
+            keys: self.keys.clone(),
+            ..Self::default()
+        })
+    }
+
+    /// The channel is bound.
+    pub(super) fn bound(&mut self) {
+        self.binding = false;
+    }
+
+    /// Whether a channel is being bound with it. A server that refuses that may sign with any key, or none.
+    pub(super) fn is_binding(&self) -> bool {
+        self.binding
     }
 
     /// Whether there is a key to sign with.
@@ -77,7 +138,11 @@ impl Security {
 
     /// Whether there is a key to encrypt with.
     pub(super) fn can_encrypt(&self) -> bool {
-        self.encryption.is_some()
+        self.encryption().is_some()
+    }
+
+    fn encryption(&self) -> Option<&Encryption> {
+        self.keys.as_ref()?.encryption.as_ref()
     }
 
     /// Signs one message, if there is a key.
@@ -98,14 +163,14 @@ impl Security {
 
     /// Encrypts all of `frame` behind its length prefix.
     pub(super) fn encrypt(&mut self, session_id: u64, frame: &mut Vec<u8>) -> Result<(), String> {
-        let encryption = self
-            .encryption
-            .as_mut()
+        let keys = self.keys.as_deref();
+        let encryption = keys
+            .and_then(|keys| keys.encryption.as_ref())
             .ok_or("there is no key to encrypt with")?;
         let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&encryption.nonce.to_le_bytes());
-        encryption.nonce += 1;
-        let cipher = encryption.outgoing.cipher(encryption.cipher)?;
+        let count = encryption.nonce.fetch_add(1, Ordering::Relaxed);
+        nonce[..8].copy_from_slice(&count.to_le_bytes());
+        let cipher = expanded(&mut self.outgoing, encryption.cipher, &encryption.outgoing)?;
         let encrypted = cipher
             .encrypt(nonce, session_id, &frame[PREFIX..])
             .map_err(text)?;
@@ -123,27 +188,25 @@ impl Security {
                 "an encrypted frame of session {other:#x} instead of {session_id:#x}"
             ));
         }
-        let Some(encryption) = &mut self.encryption else {
+        let keys = self.keys.as_deref();
+        let Some(encryption) = keys.and_then(|keys| keys.encryption.as_ref()) else {
             return Err("an encrypted frame, although there is no key for it".to_owned());
         };
-        encryption
-            .incoming
-            .cipher(encryption.cipher)?
+        expanded(&mut self.incoming, encryption.cipher, &encryption.incoming)?
             .decrypt(frame)
             .map_err(text)
     }
 }
 
-impl Direction {
-    fn cipher(&mut self, cipher: Cipher) -> Result<&TransformCipher, String> {
-        if let Self::Key(key) = self {
-            *self = Self::Cipher(TransformCipher::new(cipher, key).map_err(text)?);
-        }
-        match self {
-            Self::Cipher(cipher) => Ok(cipher),
-            Self::Key(_) => Err("the key could not be expanded".to_owned()),
-        }
+fn expanded<'a>(
+    kept: &'a mut Option<TransformCipher>,
+    cipher: Cipher,
+    key: &Key,
+) -> Result<&'a TransformCipher, String> {
+    if kept.is_none() {
+        *kept = Some(TransformCipher::new(cipher, key).map_err(text)?);
     }
+    kept.as_ref().ok_or_else(|| "there is no key".to_owned())
 }
 
 fn text(error: smb_wire::Error) -> String {
@@ -207,6 +270,33 @@ mod tests {
         assert_eq!(security.verify(&message), Ok(()));
         message[70] ^= 1;
         assert!(security.verify(&message).is_err());
+    }
+
+    #[test]
+    fn a_channel_signs_with_a_key_of_its_own_and_encrypts_with_the_sessions() {
+        let session = security();
+        let binding = session.binding(ALGORITHMS).unwrap();
+        let mut channel = binding
+            .channel(ALGORITHMS, &[8; 16], &PreauthHash::default())
+            .unwrap();
+        let mut by_session = frame().split_off(PREFIX);
+        binding.sign(&mut by_session).unwrap();
+        assert_eq!(session.verify(&by_session), Ok(()));
+        assert!(channel.verify(&by_session).is_err());
+        assert!(channel.is_binding() && !session.is_binding());
+        channel.bound();
+        assert!(!channel.is_binding());
+        let mut by_channel = frame().split_off(PREFIX);
+        channel.sign(&mut by_channel).unwrap();
+        assert!(session.verify(&by_channel).is_err());
+        assert_eq!(channel.verify(&by_channel), Ok(()));
+
+        let mut session = session;
+        let (mut first, mut second) = (frame(), frame());
+        session.encrypt(7, &mut first).unwrap();
+        channel.encrypt(7, &mut second).unwrap();
+        let nonce = |frame: &[u8]| TransformHeader::decode(&frame[PREFIX..]).unwrap().nonce;
+        assert_ne!(nonce(&first), nonce(&second));
     }
 
     #[test]

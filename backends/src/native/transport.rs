@@ -123,6 +123,10 @@ pub(super) struct Item {
     pub(super) replay: bool,
     /// ChannelSequence.
     pub(super) channel_sequence: u16,
+    /// CreditRequest, where the trace says it.
+    pub(super) credits: Option<u16>,
+    /// CreditCharge, where the trace says it.
+    pub(super) charge: Option<u16>,
     /// The step whose handle ends with the answer.
     pub(super) closes: Option<StepId>,
     /// What makes it wrong on purpose.
@@ -144,6 +148,8 @@ impl Item {
             tree: None,
             replay: false,
             channel_sequence: 0,
+            credits: None,
+            charge: None,
             closes: None,
             edits: None,
             body,
@@ -366,10 +372,10 @@ impl Transport {
             ),
         };
         Header {
-            credit_charge: self.credits.charge_field(charge),
+            credit_charge: item.charge.unwrap_or(self.credits.charge_field(charge)),
             status: item.channel_sequence.into(),
             command,
-            credits: self.credits.ask(charge),
+            credits: item.credits.unwrap_or(self.credits.ask(charge)),
             flags,
             message_id,
             form: HeaderForm::Sync {
@@ -399,6 +405,9 @@ impl Transport {
     /// What a request costs: never more than for what the server takes or gives at once, so that a request beyond
     /// that reaches it and is judged by it.
     fn charge(&self, item: &Item) -> u16 {
+        if let Some(charge) = item.charge {
+            return charge.max(1);
+        }
         let bound = match item.body {
             Request::Read(_) => self.negotiated.max_read,
             Request::Write(_) => self.negotiated.max_write,

@@ -6,7 +6,7 @@ use replay_engine::{Capabilities, Unsupported};
 use replay_ir::{Check, ClientId, Dependency, Milestone, Mode, Role, Step, StepId, Trace};
 use smb::FileId;
 use smb_vocabulary::{
-    ClientSettings, Encryption, HeaderOptions, Mechanism, Operation, PreviousSession,
+    ClientSettings, Encryption, HeaderOptions, Mechanism, Operation, PreviousSession, is_channel,
 };
 use smb_wire::Dialect;
 
@@ -111,6 +111,7 @@ pub(super) fn missing(trace: &Trace) -> Vec<Unsupported> {
             return None;
         }
         let what = match ClientSettings::decode(client) {
+            _ if is_channel(client) => "a further channel of another's session".to_owned(),
             Ok(_) if client.on().is_some() => {
                 "a session of its own on another's connection".to_owned()
             }
@@ -190,8 +191,14 @@ fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
     if settings.wrong_password {
         return Some("wrong-password");
     }
+    if settings.unknown_user {
+        return Some("unknown-user");
+    }
     if settings.mechanism == Some(Mechanism::Kerberos) {
         return Some("auth=kerberos");
+    }
+    if settings.credits.is_some() {
+        return Some("credits=");
     }
     if !settings.ciphers.is_empty() {
         return Some("cipher=");
@@ -228,7 +235,9 @@ fn step_lack(step: Step<'_>) -> Option<String> {
         return Some(format!("{verb} wire="));
     }
     if HeaderOptions::decode(&step) != Ok(HeaderOptions::default()) {
-        return Some(format!("{verb} with tree=, replay or channel-sequence="));
+        return Some(format!(
+            "{verb} with tree=, replay, channel-sequence=, credits= or charge="
+        ));
     }
     match operation {
         Operation::Engine(Role::AwaitBreak | Role::NoBreak)

@@ -94,6 +94,7 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
         }
         Operation::QueryEa(_) | Operation::SetEa(_) => return Err("extended attributes".into()),
         Operation::Ioctl(_) => return Err("ioctl".into()),
+        Operation::QueryQuota(_) | Operation::SetQuota(_) => return Err("quotas".into()),
         Operation::QuerySecurity(_) | Operation::SetSecurity(_) => {
             return Err("security descriptors".into());
         }
@@ -133,6 +134,9 @@ fn create_request(create: &Create<'_>, place: &Place) -> Result<CreateRequest, S
     }
     if create.lease.is_some() {
         return Err("create lease-key".into());
+    }
+    if create.app_instance.is_some() || create.app_instance_version.is_some() {
+        return Err("create app-instance=".into());
     }
     if create.create_guid.is_some() {
         return Err("create create-guid".into());

@@ -13,7 +13,7 @@ use replay_engine::{
     Identity, Op, Outcome, Reaction, RunState, Target,
 };
 use replay_ir::{Answer, ClientId, Role, Step, StepId, Trace, Value, load_str};
-use samba_servers::{CaseSite, Server, ServerSpec, StartOptions};
+use samba_servers::{CaseSite, Server, ServerSpec, Source, StartOptions};
 use smb_vocabulary::VOCABULARY;
 
 /// The longest that any single event may take.
@@ -21,9 +21,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server, or `None` after the reason has been printed. Panics instead when SMB_REPLAY_REQUIRE is 1.
 pub(crate) async fn server() -> Option<Server> {
+    server_with(&[]).await
+}
+
+/// The same with lines for the `[global]` section of its smb.conf.
+pub(crate) async fn server_with(lines: &[&str]) -> Option<Server> {
     let spec = ServerSpec::samba("4.17").expect("a known version");
     let mut options = StartOptions::from_env().expect("the environment is in order");
     options.any_version = true;
+    if !lines.is_empty() {
+        options.extra = lines.iter().map(|line| (*line).to_owned()).collect();
+        // It is nobody else's, and there is none at an address.
+        options.run = None;
+        options.sources.retain(|source| *source != Source::External);
+    }
     match samba_servers::start(&spec, &options).await {
         Ok(server) => Some(server),
         Err(error) if std::env::var("SMB_REPLAY_REQUIRE").as_deref() == Ok("1") => {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use crate::accounts;
-use crate::client::ClientSettings;
+use crate::client::{ClientSettings, is_channel};
 use crate::given::GivenItem;
 use crate::operation::{HeaderOptions, Operation};
 use crate::wire_edit::WireEdits;
-use replay_ir::{Given, Step, StepId, Trace};
+use replay_ir::{Client, Given, Role, Step, StepId, Trace};
 
 /// Something wrong with a trace that has been loaded. Its message is a sentence fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,10 @@ pub struct Problem {
 /// without problems can be decoded step by step without an error.
 pub fn check_trace(trace: &Trace) -> Vec<Problem> {
     let clients = trace.clients().iter().filter_map(|client| {
-        let message = ClientSettings::decode(client).err()?.to_string();
+        let decoded = ClientSettings::of(trace, client).err();
+        let message = decoded
+            .map(|error| error.to_string())
+            .or_else(|| unbound(trace, client))?;
         Some(Problem {
             line: client.line(),
             step: None,
@@ -64,6 +67,20 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
         message: problem.message,
     });
     clients.chain(givens).chain(accounts).chain(steps).collect()
+}
+
+/// A channel is there from its `connect` on.
+fn unbound(trace: &Trace, client: &Client) -> Option<String> {
+    if !is_channel(client) {
+        return None;
+    }
+    let name = client.name();
+    let first = trace
+        .steps()
+        .find(|step| trace.client(step.client()).name() == name)?;
+    (first.role() != Role::Connect).then(|| {
+        format!("client {name}: the first step of a `channel` is `connect`, which binds it")
+    })
 }
 
 /// A client or a tree that a step names and that is not there. `trees` are those of the steps before.

@@ -1,7 +1,7 @@
 //! A `client` line as plain data: who logs in how, and what the client offers.
 
 use crate::args::{ArgError, Args};
-use replay_ir::{Client, Value};
+use replay_ir::{Client, ClientId, Trace, Value};
 use smb_wire::{Cipher, Dialect, SigningAlgorithm};
 
 /// The dialects that a client can offer, in order (MS-SMB2 2.2.3).
@@ -18,10 +18,14 @@ const DIALECTS: [Dialect; 5] = [
 pub struct ClientSettings<'t> {
     /// The identity's name in the trace; `None` for an anonymous client and for a lane on another's session.
     pub user: Option<&'t str>,
+    /// A connection of its own, bound to the session of the client that it is on (MS-SMB2 3.2.4.2.3).
+    pub channel: bool,
     /// Logs in without a name.
     pub anonymous: bool,
     /// Logs in with a password that is not the identity's.
     pub wrong_password: bool,
+    /// Logs in with a name that no account has.
+    pub unknown_user: bool,
     /// Overrides the identity's domain.
     pub domain: Option<&'t str>,
     /// The groups that the user is a member of, besides those of `given` lines.
@@ -36,6 +40,8 @@ pub struct ClientSettings<'t> {
     pub signing_required: bool,
     /// Whether the client encrypts.
     pub encryption: Encryption,
+    /// How many credits it tries to hold; `None` leaves it to the backend.
+    pub credits: Option<u16>,
     /// The ciphers to offer, most wanted first; empty leaves it to the backend.
     pub ciphers: Vec<Cipher>,
     /// The signing algorithms to offer, most wanted first; empty leaves it to the backend.
@@ -142,13 +148,33 @@ pub(crate) fn check_identity(text: &str) -> Result<(), String> {
 }
 
 impl<'t> ClientSettings<'t> {
-    /// What `client` says, with defaults for what it does not.
+    /// What `client` says, with defaults for what it does not. A channel offers what the client offers that it is on,
+    /// where its own line says nothing else.
+    pub fn of(trace: &'t Trace, client: &'t Client) -> Result<Self, ArgError> {
+        let owner = client
+            .on()
+            .filter(|_| is_channel(client))
+            .map(|owner| trace.client(owner));
+        Self::decode_with(client, owner)
+    }
+
+    /// The same for a client that is no channel.
     pub fn decode(client: &'t Client) -> Result<Self, ArgError> {
-        let args = Args(|name: &str| client.arg(name));
+        Self::decode_with(client, None)
+    }
+
+    fn decode_with(client: &'t Client, owner: Option<&'t Client>) -> Result<Self, ArgError> {
+        let inherited = |name: &str| {
+            let owner = owner.filter(|_| OFFERED.contains(&name))?;
+            owner.arg(name)
+        };
+        let args = Args(|name: &str| client.arg(name).or_else(|| inherited(name)));
         let settings = Self {
             user: args.str("user"),
+            channel: args.has("channel"),
             anonymous: args.has("anonymous"),
             wrong_password: args.has("wrong-password"),
+            unknown_user: args.has("unknown-user"),
             domain: args.str("domain"),
             groups: args
                 .list("groups")
@@ -170,6 +196,7 @@ impl<'t> ClientSettings<'t> {
                 Some("required") => Encryption::Required,
                 _ => Encryption::Offered,
             },
+            credits: args.int("credits")?,
             ciphers: words(&args.list("cipher"), Cipher::from_word),
             signing_algorithms: words(&args.list("signing-algorithm"), SigningAlgorithm::from_word),
         };
@@ -179,21 +206,33 @@ impl<'t> ClientSettings<'t> {
 
     /// What loading does not know of already.
     fn check(&self, client: &Client) -> Result<(), ArgError> {
-        if self.user.is_none() && (self.wrong_password || !self.groups.is_empty()) {
+        let about_user = self.wrong_password || self.unknown_user || !self.groups.is_empty();
+        if self.user.is_none() && about_user {
             let name = client.name();
             return Err(ArgError::Conflict(format!(
-                "client {name}: `wrong-password` and `groups=` need a `user=`"
+                "client {name}: `wrong-password`, `unknown-user` and `groups=` need a `user=`"
             )));
         }
-        if client.on().is_some() {
+        if self.channel && (client.on().is_none() || self.anonymous) {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: a `channel` is bound to the session of the client that `on=` names, and not anonymous"
+            )));
+        }
+        if client.on().is_some() && !self.channel {
             // What NEGOTIATE settles is the connection's, which another client has made.
-            let settled = ["dialect", "cipher", "signing-algorithm"];
+            let settled = ["dialect", "cipher", "signing-algorithm", "credits"];
             if let Some(arg) = settled.into_iter().find(|arg| client.arg(arg).is_some()) {
                 return Err(ArgError::Conflict(format!(
                     "client {}: `{arg}=` has no effect on another client's connection",
                     client.name()
                 )));
             }
+        }
+        if self.credits == Some(0) {
+            let reason = "without credits nothing can be sent".to_owned();
+            let name = "credits";
+            return Err(ArgError::Value { name, reason });
         }
         let encrypts = self.encryption == Encryption::Required;
         if encrypts && self.dialects.max < Dialect::SMB_3_0 {
@@ -204,6 +243,27 @@ impl<'t> ClientSettings<'t> {
         }
         Ok(())
     }
+}
+
+/// What a channel takes from the line of the client that it is on.
+const OFFERED: [&str; 6] = [
+    "dialect",
+    "signing",
+    "encryption",
+    "cipher",
+    "signing-algorithm",
+    "auth",
+];
+
+/// Whether a client is a further channel of another's session.
+pub fn is_channel(client: &Client) -> bool {
+    client.on().is_some() && client.arg("channel").is_some()
+}
+
+/// Whether another client is a channel of this one's session.
+pub fn has_channels(trace: &Trace, client: ClientId) -> bool {
+    let mut clients = trace.clients().iter();
+    clients.any(|other| other.on() == Some(client) && is_channel(other))
 }
 
 /// The values of a list of words that the vocabulary has already checked.
@@ -229,5 +289,50 @@ mod tests {
         for bad in ["", "2", "3.0..2.1", "2.x", "3.1.1.."] {
             assert!(Dialects::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    fn trace(text: &str) -> Trace {
+        let loaded = replay_ir::load_str("x.ir", text, &crate::VOCABULARY);
+        loaded.unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    #[test]
+    fn a_channel_offers_what_its_session_was_made_with() {
+        let trace = trace(
+            "ir 1\nclient A user=alice dialect=3.0.2 signing=required credits=4\nclient B on=A channel\n\
+             client C on=A channel user=bob dialect=3.1.1\nB connect\nC connect\nA echo\n",
+        );
+        assert_eq!(crate::check_trace(&trace), []);
+        let of = |index: usize| {
+            let client = &trace.clients()[index];
+            ClientSettings::of(&trace, client).expect("sound")
+        };
+        let (owner, same, other) = (of(0), of(1), of(2));
+        assert_eq!(
+            (same.dialects, same.signing_required),
+            (owner.dialects, true)
+        );
+        assert_eq!((same.user, same.credits), (None, None));
+        assert_eq!(
+            (other.user, other.dialects.max),
+            (Some("bob"), Dialect::SMB_3_1_1)
+        );
+        assert!(has_channels(&trace, ClientId(0)) && !has_channels(&trace, ClientId(1)));
+    }
+
+    #[test]
+    fn a_channel_that_cannot_be_is_told() {
+        let problems = |text: &str| {
+            let problems = crate::check_trace(&trace(text));
+            let messages = problems.into_iter().map(|problem| problem.message);
+            messages.collect::<Vec<_>>().join("; ")
+        };
+        let alone = problems("ir 1\nclient A user=alice channel\nA connect\n");
+        assert!(alone.contains("`on=`"), "{alone}");
+        let unbound = "ir 1\nclient A user=alice\nclient B on=A channel\nB echo\n";
+        let unbound = problems(unbound);
+        assert!(unbound.contains("first step"), "{unbound}");
+        let none = problems("ir 1\nclient A user=alice credits=0\nA echo\n");
+        assert!(none.contains("credits"), "{none}");
     }
 }

@@ -30,14 +30,14 @@ pub use accounts::{AccountState, Accounts};
 pub use args::ArgError;
 pub use chain::{Chain, chain};
 pub use check::{Problem, check_trace};
-pub use client::{ClientSettings, Dialects, Encryption, Mechanism};
+pub use client::{ClientSettings, Dialects, Encryption, Mechanism, has_channels, is_channel};
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{
     Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, HeaderOptions,
     Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation,
-    PreviousSession, QueryDirectory, QueryEa, Read, Reconnect, ReconnectVersion, SetEa, SetInfo,
-    Times, Write,
+    PreviousSession, QueryDirectory, QueryEa, QueryQuota, Read, Reconnect, ReconnectVersion, SetEa,
+    SetInfo, SetQuota, Times, Write,
 };
 pub use security::{
     DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,

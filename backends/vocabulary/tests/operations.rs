@@ -47,6 +47,8 @@ fn a_create_has_the_documented_defaults() {
             ea: Vec::new(),
             sd: None,
             create_guid: None,
+            app_instance: None,
+            app_instance_version: None,
         };
         assert_eq!(operation, Operation::Create(expected));
     });
@@ -82,6 +84,8 @@ fn every_argument_of_a_create_has_its_place() {
             allocation: Some(4096),
             timewarp: Some(Filetime(10_000_000)),
             create_guid: None,
+            app_instance: None,
+            app_instance_version: None,
             durable: Some(Durable::V2 {
                 timeout: 2000,
                 persistent: true,

@@ -186,6 +186,8 @@ pub enum Reaction {
 pub struct BreakEvent {
     /// The step that opened the handle (or first asked for the lease); `None` when it belongs to no known handle.
     pub opened_by: Option<StepId>,
+    /// The steps that opened the other handles that it is about as well; a lease can have several.
+    pub also: Vec<StepId>,
     /// Fields in the words of the vocabulary: old and new level or state, whether an acknowledgement is required.
     pub answer: Answer,
 }

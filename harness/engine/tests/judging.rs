@@ -240,6 +240,20 @@ fn a_break_is_taken_in_order_and_judged_by_its_arguments() {
 }
 
 #[test]
+fn a_break_of_several_handles_is_one_of_each() {
+    let trace = trace(
+        "a: A open f\nb: A open g\nc: B echo after=b\nd: A break g batch->ii within=1s\n\
+         e: A break f batch->ii within=1s\nf: A no-break g within=1ms",
+    );
+    let mut event = break_of(&trace, "a", "batch->ii");
+    event.also.push(step(&trace, "b"));
+    let breaking = Reply::after(500).breaks(100, client(&trace, "A"), event);
+    let run = replay(&trace, &script(&trace, [("c", breaking)]), &options());
+    run.assert_passed();
+    assert_eq!(run.report.breaks.len(), 1);
+}
+
+#[test]
 fn a_break_that_comes_too_late() {
     let trace = trace("a: A open f\nb: B echo after=a\nc: A break f within=1ms");
     let event = break_of(&trace, "a", "batch->ii");

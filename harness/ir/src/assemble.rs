@@ -245,8 +245,8 @@ impl Assembler {
         if has("user") && has("anonymous") {
             self.error(line, raw.whole, || Problem::Exclusive("user", "anonymous"));
         } else if let Some(on) = &raw.on {
-            // Who names a user has a session of its own, which arguments can be about.
-            let own = has("user") || has("anonymous");
+            // Who names a user has a session of its own, and a channel a connection, which arguments can be about.
+            let own = has("user") || has("anonymous") || has("channel");
             if let Some((spec, _)) = args.first().filter(|_| !own) {
                 let (on, arg) = (on.value.get().into_owned(), spec.name);
                 self.error(line, raw.whole, || Problem::NoEffect { on, arg });

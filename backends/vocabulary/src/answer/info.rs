@@ -150,6 +150,12 @@ fn all(fields: Fields, all: &FileAllInformation) -> Fields {
 /// The answer of a QUERY_INFO about a file system with this status, a success or STATUS_BUFFER_OVERFLOW.
 ///
 /// # Errors
+/// The answer of a `query-quota` step that succeeded.
+pub fn query_quota(buffer: &[u8]) -> Answer {
+    let fields = Fields::default().int("len", buffer.len() as u64);
+    fields.with_status(ntstatus::SUCCESS)
+}
+
 /// A buffer that does not decode.
 pub fn query_fs(class: FsInfoClass, status: u32, buffer: &[u8]) -> Result<Answer, Error> {
     let fields = match status {

@@ -13,11 +13,11 @@ mod session;
 
 pub use breaks::{lease_acknowledged, oplock_acknowledged};
 pub use file::{close, create, lease_break, oplock_break, read, read_data, write};
-pub use info::{query_directory, query_fs, query_info};
+pub use info::{query_directory, query_fs, query_info, query_quota};
 pub use ioctl::ioctl;
 pub use notify::notify;
 pub use security::{query_security, refused_query};
-pub use session::{Connected, Stage, connect, tree_connect};
+pub use session::{Connected, Stage, connect, echo, tree_connect};
 
 use crate::{time, words};
 use replay_ir::{Answer, OwnedValue};

@@ -82,6 +82,12 @@ pub fn tree_connect(response: &TreeConnectResponse) -> Answer {
     tree_fields(Fields::default(), response).with_status(ntstatus::SUCCESS)
 }
 
+/// The answer of an `echo` step that succeeded.
+pub fn echo(credits: u16) -> Answer {
+    let fields = Fields::default().int("credits", credits.into());
+    fields.with_status(ntstatus::SUCCESS)
+}
+
 fn negotiated(fields: Fields, response: &NegotiateResponse) -> Fields {
     let required = response
         .security_mode

@@ -4,6 +4,7 @@ use crate::args::{ArgError, Args};
 use crate::{lease, time, words};
 use replay_ir::Value;
 use smb_wire::fscc::FullEa;
+use smb_wire::messages::AppInstanceVersion;
 use smb_wire::{
     AccessMask, CreateDisposition, CreateOptions, FileAttributes, Filetime, Guid,
     ImpersonationLevel, LeaseState, OplockLevel, ShareAccess,
@@ -50,6 +51,10 @@ pub struct Create<'t> {
     pub sd: Option<&'t str>,
     /// CreateGuid of the V2 request; `None` is one of its own.
     pub create_guid: Option<Guid>,
+    /// SMB2_CREATE_APP_INSTANCE_ID.
+    pub app_instance: Option<Guid>,
+    /// SMB2_CREATE_APP_INSTANCE_VERSION.
+    pub app_instance_version: Option<AppInstanceVersion>,
 }
 
 /// SMB2_CREATE_REQUEST_LEASE or its V2 (MS-SMB2 2.2.13.2.8, 2.2.13.2.10).
@@ -124,6 +129,8 @@ impl<'t> Create<'t> {
             ea: super::extended_attributes(args)?,
             sd: crate::security::argument(args)?,
             create_guid: args.parsed("create-guid", lease::key)?,
+            app_instance: args.parsed("app-instance", lease::key)?,
+            app_instance_version: args.parsed("app-instance-version", version)?,
         };
         create.check()?;
         Ok(create)
@@ -149,6 +156,20 @@ impl<'t> Create<'t> {
             reason: error.to_string(),
         })
     }
+}
+
+/// Reads `1.0`: the high and the low half of a version of an application.
+fn version(text: &str) -> Result<AppInstanceVersion, String> {
+    let parts = text.split_once('.');
+    let parts = parts.and_then(|(high, low)| Some((high.parse().ok()?, low.parse().ok()?)));
+    let (high, low) =
+        parts.ok_or_else(|| format!("`{text}` is no version such as `1.0`, two numbers"))?;
+    Ok(AppInstanceVersion { high, low })
+}
+
+/// For the table.
+pub(crate) fn check_version(text: &str) -> Result<(), String> {
+    version(text).map(drop)
 }
 
 fn lease_request<'t>(

@@ -12,6 +12,10 @@ pub struct HeaderOptions<'t> {
     pub channel_sequence: Option<u16>,
     /// The name of the tree.
     pub tree: Option<&'t str>,
+    /// CreditRequest; `None` leaves it to the connection.
+    pub credits: Option<u16>,
+    /// CreditCharge; `None` is what the payload costs.
+    pub charge: Option<u16>,
 }
 
 impl<'t> HeaderOptions<'t> {
@@ -21,15 +25,17 @@ impl<'t> HeaderOptions<'t> {
     /// A number that does not fit.
     pub fn decode(step: &Step<'t>) -> Result<Self, ArgError> {
         let mut options = Self::default();
+        let number = |name: &'static str| Args(|name: &str| step.arg(name)).int(name);
         // Most steps say nothing: one look at each argument, by its place in the table, tells.
         for (spec, value) in step.args() {
             match spec.name {
                 "tree" => options.tree = value.as_str(),
                 "replay" => options.replay = true,
                 "channel-sequence" => {
-                    options.channel_sequence =
-                        Args(|name: &str| step.arg(name)).int("channel-sequence")?;
+                    options.channel_sequence = number("channel-sequence")?;
                 }
+                "credits" => options.credits = number("credits")?,
+                "charge" => options.charge = number("charge")?,
                 _ => {}
             }
         }

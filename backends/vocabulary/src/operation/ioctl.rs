@@ -31,9 +31,9 @@ pub struct Ioctl<'t> {
 pub enum IoctlInput<'t> {
     /// These bytes, or none.
     Bytes(&'t [u8]),
-    /// FILE_SET_SPARSE_BUFFER (MS-FSCC 2.3.69).
+    /// FILE_SET_SPARSE_BUFFER (MS-FSCC 2.3.83).
     Sparse(bool),
-    /// A range and its end, or its length, as the code says (MS-FSCC 2.3.52, 2.3.71).
+    /// A range and its end, or its length, as the code says (MS-FSCC 2.3.51, 2.3.85).
     Range(FileRange),
     /// A compression format (MS-FSCC 2.3.67).
     Compression(u16),

@@ -11,9 +11,11 @@ mod header;
 mod io;
 mod ioctl;
 mod notify;
+mod quota;
 mod set_info;
 
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
+pub(crate) use create::check_version;
 pub use create::{Create, Durable, LeaseRequest};
 pub use durable::{Reconnect, ReconnectVersion};
 pub use ea::{QueryEa, SetEa};
@@ -23,6 +25,7 @@ pub use io::{Content, Lock, LockKind, LockRange, QueryDirectory, Read, Write};
 pub(crate) use ioctl::check_chunk;
 pub use ioctl::{Ioctl, IoctlInput};
 pub use notify::Notify;
+pub use quota::{QueryQuota, SetQuota};
 pub use set_info::{FileChange, SetInfo, Times};
 
 use crate::args::{ArgError, Args};
@@ -107,6 +110,10 @@ pub enum Operation<'t> {
         /// OutputBufferLength in bytes.
         buffer: u32,
     },
+    /// QUERY_INFO with SMB2_0_INFO_QUOTA.
+    QueryQuota(QueryQuota<'t>),
+    /// SET_INFO with SMB2_0_INFO_QUOTA.
+    SetQuota(SetQuota<'t>),
     /// QUERY_INFO with SMB2_0_INFO_SECURITY.
     QuerySecurity(QuerySecurity<'t>),
     /// SET_INFO with SMB2_0_INFO_SECURITY.
@@ -208,6 +215,8 @@ impl<'t> Operation<'t> {
                     .ok_or(ArgError::Missing("class"))?,
                 buffer: args.int("buffer")?.unwrap_or(BUFFER),
             },
+            "query-quota" => Self::QueryQuota(QueryQuota::decode(&args)?),
+            "set-quota" => Self::SetQuota(SetQuota::decode(&args)?),
             "query-security" => Self::QuerySecurity(QuerySecurity::decode(&args, BUFFER)?),
             "set-security" => Self::SetSecurity(SetSecurity::decode(&args)?),
             "ioctl" => Self::Ioctl(Ioctl::decode(step, &args)?),

@@ -12,8 +12,18 @@ pub(super) const ARGS: &[ArgSpec] = &[
          another's session by `on=`. With `on=` it has a session and a tree of its own on the other's connection.",
     ),
     flag(
+        "channel",
+        "With `on=`: a connection of its own that its `connect`, which is its first step, binds to the other client's \
+         session, as a further channel (MS-SMB2 3.2.4.2.3). It offers what the other offers, and logs in as the same \
+         user, unless its line says something else; trees and handles are those of the session.",
+    ),
+    flag(
         "wrong-password",
         "Logs in with a password that is not the identity's.",
+    ),
+    flag(
+        "unknown-user",
+        "Logs in with a name that no account has, in place of the identity's.",
     ),
     flag("anonymous", "Logs in without a name (MS-NLMP 3.2.5.1.2)."),
     optional(
@@ -51,6 +61,11 @@ pub(super) const ARGS: &[ArgSpec] = &[
         ArgKind::Word(&["off", "offered", "required"]),
         "`off`: the client does not offer it; `offered` (default): it encrypts where the server asks for it; \
          `required`: it encrypts everything.",
+    ),
+    optional(
+        "credits",
+        ArgKind::Int,
+        "How many credits the client tries to hold on its connection, 1..=65535 (MS-SMB2 3.2.4.1.2). Default 256.",
     ),
     optional(
         "cipher",

@@ -2,6 +2,7 @@
 
 use super::security::SD;
 use super::{CHAIN, YES_NO, field, fields, flag, header, optional, positional};
+use crate::operation::check_version;
 use crate::{lease, time, words};
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Role, VerbSpec};
 
@@ -180,6 +181,18 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             "durable-timeout",
             ArgKind::Duration,
             "Timeout of the V2 request, whole milliseconds. Default 0.",
+        ),
+        optional(
+            "app-instance",
+            ArgKind::Token(lease::check_key),
+            "Adds SMB2_CREATE_APP_INSTANCE_ID (MS-SMB2 2.2.13.2.13): a name of at most 16 bytes, or 0x and 32 \
+             hexadecimal digits.",
+        ),
+        optional(
+            "app-instance-version",
+            ArgKind::Token(check_version),
+            "Adds SMB2_CREATE_APP_INSTANCE_VERSION (MS-SMB2 2.2.13.2.15), as `1.0`: AppInstanceVersionHigh and \
+             AppInstanceVersionLow.",
         ),
         super::ea::EA,
         SD,

@@ -136,12 +136,16 @@ pub(super) const NEEDS: &[NameSpec] = &[
     ),
     need(
         "sparse-files",
-        "The share keeps holes, and says so (MS-FSCC 2.3.69).",
+        "The share keeps holes, and says so (MS-FSCC 2.3.83).",
     ),
     need("encryption", "The server can encrypt (MS-SMB2 3.3.5.4)."),
     need(
         "multichannel",
-        "The server binds several connections to a session (MS-SMB2 3.3.5.5.2).",
+        "The server binds several connections to a session (MS-SMB2 3.3.5.5).",
+    ),
+    need(
+        "guest",
+        "The server lets in as a guest whom it does not know, to the share too (MS-SMB2 3.3.5.5.3).",
     ),
     need(
         "snapshots",

@@ -15,6 +15,20 @@ pub(super) const CHANNEL_SEQUENCE: ArgSpec = optional(
     "ChannelSequence of the header, 0..=65535, from dialect 3.0 on (MS-SMB2 2.2.1.2). Default 0.",
 );
 
+pub(super) const CREDITS: ArgSpec = optional(
+    "credits",
+    ArgKind::Int,
+    "CreditRequest of the header, 0..=65535 (MS-SMB2 2.2.1.2). Default: what is missing to the client's `credits=`, and \
+     at least what the request costs.",
+);
+
+pub(super) const CHARGE: ArgSpec = optional(
+    "charge",
+    ArgKind::Int,
+    "CreditCharge of the header, 0..=65535; the client takes that many message ids, and at least one. Default: what the \
+     payload costs (MS-SMB2 3.2.4.1.5).",
+);
+
 pub(super) const TREE: ArgSpec = optional(
     "tree",
     ArgKind::Token(check_name),

@@ -1,10 +1,10 @@
 //! Directory listings, file information and file system information.
 
-use super::{CHAIN, HANDLE, field, fields, flag, optional, positional};
+use super::{CHAIN, HANDLE, field, fields, flag, header, optional, positional};
 use crate::{time, words};
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Role, VerbSpec};
 
-const BUFFER: ArgSpec = optional(
+pub(super) const BUFFER: ArgSpec = optional(
     "buffer",
     ArgKind::Int,
     "OutputBufferLength in bytes, 0..=2^32-1. Default 65536.",
@@ -207,6 +207,8 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
             "`disposition-ex` (MS-FSCC 2.4.12), `rename-ex` (MS-FSCC 2.4.43): Flags in hexadecimal.",
         ),
         CHAIN,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: &[],
     example: "A set-info f rename path=\"d/new.docx\" replace",

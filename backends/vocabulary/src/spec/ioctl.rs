@@ -1,6 +1,6 @@
 //! `ioctl`.
 
-use super::{CHAIN, field, flag, optional, positional, trailing};
+use super::{CHAIN, field, flag, header, optional, positional, trailing};
 use crate::operation::check_chunk;
 use crate::words;
 use replay_ir::{ArgKind, Role, VerbSpec};
@@ -67,6 +67,8 @@ pub(super) const IOCTL: VerbSpec = VerbSpec {
             "MaxOutputResponse in bytes, 0..=2^32-1. Default 65536.",
         ),
         CHAIN,
+        header::REPLAY,
+        header::CHANNEL_SEQUENCE,
     ],
     answer: &[
         field("len", ArgKind::Int, "OutputCount in bytes."),

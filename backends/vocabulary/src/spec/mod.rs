@@ -14,6 +14,7 @@ mod info;
 mod io;
 mod ioctl;
 mod notify;
+mod quota;
 mod security;
 mod session;
 mod wire;
@@ -44,6 +45,8 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
         wire::request!(info::SET_INFO),
         wire::request!(info::QUERY_FS),
         wire::request!(notify::NOTIFY),
+        wire::request!(quota::QUERY_QUOTA),
+        wire::request!(quota::SET_QUOTA),
         wire::request!(security::QUERY_SECURITY),
         wire::request!(security::SET_SECURITY),
         wire::request!(ioctl::IOCTL),

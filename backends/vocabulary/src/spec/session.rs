@@ -14,7 +14,8 @@ pub(super) const CONNECT: VerbSpec = VerbSpec {
           would have. After `disconnect` the new session names the lost one as its \
           predecessor, so that the server has ended that one before it answers (MS-SMB2 3.3.5.5.3). A client that has \
           only logged off logs in again on the same connection, and so does one with a session of its own on another's \
-          connection.",
+          connection. A `channel` connects, negotiates and binds itself to the session, and there its `connect` ends; a \
+          client whose session lives on another channel does the same.",
     section: "MS-SMB2 2.2.3, 2.2.5, 2.2.9",
     args: &[optional(
         "previous-session",
@@ -143,7 +144,11 @@ pub(super) const ECHO: VerbSpec = VerbSpec {
     doc: "Asks the server for a sign of life; the smallest round trip there is.",
     section: "MS-SMB2 2.2.28",
     args: &[CHAIN],
-    answer: &[],
+    answer: &[field(
+        "credits",
+        ArgKind::Int,
+        "CreditResponse: how many credits the server grants with the answer.",
+    )],
     example: "A echo",
 };
 

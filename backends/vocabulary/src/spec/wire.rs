@@ -1,11 +1,13 @@
 //! Frames that are wrong on purpose: `raw`, and what every request can be changed by.
 
-use super::{optional, positional};
+use super::{header, optional, positional};
 use crate::wire_edit::check_edit;
 use replay_ir::{ArgKind, ArgSpec, Role, VerbSpec};
 
-/// What every verb has that sends one request: `wire=` and `silence=`.
-pub(super) const EDITS: [ArgSpec; 2] = [
+/// What every verb has that sends one request.
+pub(super) const EDITS: [ArgSpec; 4] = [
+    header::CREDITS,
+    header::CHARGE,
     optional(
         "wire",
         ArgKind::List(&ArgKind::Token(check_edit)),

@@ -8,7 +8,7 @@ use crate::codec::{Reader, Writer};
 use crate::{Error, FileId};
 
 fixed! {
-    /// FILE_ALLOCATED_RANGE_BUFFER (MS-FSCC 2.3.52) and FILE_ZERO_DATA_INFORMATION (MS-FSCC 2.3.71), which has the end
+    /// FILE_ALLOCATED_RANGE_BUFFER (MS-FSCC 2.3.51) and FILE_ZERO_DATA_INFORMATION (MS-FSCC 2.3.85), which has the end
     /// instead of the length.
     FileRange + 0 {
         /// FileOffset in bytes.

@@ -154,16 +154,16 @@ impl Engine {
         if self.phase != Phase::Running {
             return;
         }
-        let opener = event
-            .opened_by
-            .filter(|step| (step.0 as usize) < self.trace.len());
-        let Some(opener) = opener else {
+        if event.opened_by.is_none() {
             tracing::debug!(?event, "a break for no known handle");
-            return;
-        };
-        let number = self.scheduler.broke(opener, at);
-        if self.breaks.len() < BREAKS_KEPT {
-            self.breaks.insert((opener, number), event.answer);
+        }
+        let known = |step: &StepId| (step.0 as usize) < self.trace.len();
+        let openers = event.opened_by.into_iter().chain(event.also);
+        for opener in openers.filter(known).collect::<Vec<_>>() {
+            let number = self.scheduler.broke(opener, at);
+            if self.breaks.len() < BREAKS_KEPT {
+                self.breaks.insert((opener, number), event.answer.clone());
+            }
         }
     }
 

@@ -204,6 +204,7 @@ pub fn break_of(trace: &Trace, label: &str, transition: &str) -> BreakEvent {
     };
     BreakEvent {
         opened_by: Some(step(trace, label)),
+        also: Vec::new(),
         answer,
     }
 }

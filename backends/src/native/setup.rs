@@ -1,0 +1,358 @@
+//! The logins that an established connection goes through: of further sessions on it, of a session that takes the place of
+//! one that was logged off, and reauthentication (MS-SMB2 3.2.4.2.3, 3.2.5.3).
+//!
+//! Such a login is a [`Setup`]: it goes on with each answer that comes, beside everything else on the connection.
+
+use std::time::Instant;
+
+use replay_engine::{Events, Op, Outcome};
+use replay_ir::{Answer, ClientId};
+use smb_vocabulary::answer::{self, Stage};
+use smb_vocabulary::{ClientSettings, Mechanism};
+use smb_wire::messages::TreeConnectResponse;
+use smb_wire::{Header, Request, Response, SessionFlags, ntstatus};
+
+use super::authentication::{Authentication, Progress};
+use super::connection::{Phase, Shared, State};
+use super::login;
+use super::pending::{Pending, Waiter};
+use super::receive::Violation;
+use super::request;
+use super::sessions::{Session, Tree};
+use super::transport::{Item, SendError, Transport};
+
+/// Clients whose connect waits until every session on the connection is there.
+pub(super) struct Ready {
+    waiters: Vec<(u16, Op)>,
+    outcome: Outcome,
+    /// How many sessions are not there yet.
+    left: usize,
+}
+
+/// A login that is under way on an established connection.
+pub(super) struct Setup {
+    lane: u16,
+    /// Who is told; `None`: it belongs to the connection's own set-up.
+    op: Option<Op>,
+    slot: u16,
+    authentication: Authentication,
+    /// Only the user is authenticated anew.
+    reauthentication: bool,
+    host: String,
+    share: String,
+    stage: Stage,
+    flags: Option<SessionFlags>,
+}
+
+impl Setup {
+    /// Reports it as lost when it concerns a client that is being closed; true if it does.
+    pub(super) fn abandoned(&self, concerns: impl Fn(u16) -> bool, lanes: &[Events]) -> bool {
+        let closed = concerns(self.lane);
+        if let Some(op) = self.op.filter(|_| closed) {
+            let outcome = Outcome::Lost("the client was closed".to_owned());
+            lanes[usize::from(self.lane)].done(op, outcome);
+        }
+        closed
+    }
+
+    fn send(&mut self, transport: &mut Transport) -> Result<(), SendError> {
+        let item = Item {
+            session: self.slot,
+            waiter: Waiter::Setup { lane: self.lane },
+            ..Item::own(Request::SessionSetup(self.authentication.request()))
+        };
+        transport.send_hashed(&[item], Some(self.authentication.preauth()))?;
+        // The keys are those of the last request that goes out, and verify the answer to it. A reauthentication
+        // changes none (MS-SMB2 3.2.5.3.2).
+        if !self.reauthentication
+            && let Some(security) = self
+                .authentication
+                .security()
+                .map_err(|error| SendError::Impossible(error.to_string()))?
+        {
+            self.session(transport)?.security = security;
+        }
+        Ok(())
+    }
+
+    fn session<'t>(&self, transport: &'t mut Transport) -> Result<&'t mut Session, SendError> {
+        let session = transport.sessions.get_mut(usize::from(self.slot));
+        session.ok_or_else(|| SendError::Impossible("there is no such session".to_owned()))
+    }
+
+    /// Goes on with an answer; gives the step's own when that was the last.
+    fn step(
+        &mut self,
+        transport: &mut Transport,
+        header: &Header,
+        response: &Response,
+        message: &[u8],
+    ) -> Result<Option<Answer>, String> {
+        let text = |error: SendError| error.to_string();
+        match response {
+            Response::SessionSetup(response) => {
+                let progress = self.authentication.answered(header, response, message)?;
+                if !self.reauthentication {
+                    self.session(transport).map_err(text)?.id = header.session_id;
+                }
+                match progress {
+                    Progress::Again => self.send(transport).map_err(text)?,
+                    Progress::Done(_) if self.reauthentication => {
+                        return Ok(Some(answer::status(header.status)));
+                    }
+                    Progress::Done(flags) => {
+                        self.flags = Some(flags);
+                        let protection = self.authentication.protection(flags)?;
+                        let session = self.session(transport).map_err(text)?;
+                        protection.apply(session)?;
+                        self.stage = Stage::TreeConnect;
+                        let body = request::tree_connect(&self.host, &self.share);
+                        let item = Item {
+                            session: self.slot,
+                            waiter: Waiter::Setup { lane: self.lane },
+                            ..Item::own(Request::TreeConnect(body))
+                        };
+                        transport.send(&[item]).map_err(text)?;
+                    }
+                }
+                Ok(None)
+            }
+            Response::TreeConnect(tree) => {
+                let id = header.tree_id().unwrap_or_default();
+                let session = self.session(transport).map_err(text)?;
+                session.connected(None, Tree::new(id, tree));
+                Ok(Some(self.answer(header.status, Some(tree))))
+            }
+            _ if self.reauthentication => Ok(Some(answer::status(header.status))),
+            _ => {
+                if self.flags.is_none() {
+                    *self.session(transport).map_err(text)? = Session::default();
+                }
+                Ok(Some(self.answer(header.status, None)))
+            }
+        }
+    }
+
+    fn answer(&self, status: u32, tree: Option<&TreeConnectResponse>) -> Answer {
+        answer::connect(&answer::Connected {
+            stage: self.stage,
+            status,
+            negotiate: None,
+            session: self.flags,
+            // A further login is by nothing else.
+            mechanism: self.flags.map(|_| Mechanism::Ntlm),
+            tree,
+        })
+    }
+}
+
+impl Shared {
+    /// The last session of the client of this name; 0 without one.
+    pub(super) fn last_session(&self, name: &str) -> u64 {
+        let clients = self.context.trace.clients();
+        let client = clients.iter().position(|client| client.name() == name);
+        client
+            .and_then(|client| self.registry.session(ClientId(client as u32)))
+            .unwrap_or(0)
+    }
+
+    /// Logs a client in on the established connection.
+    pub(super) fn log_in(&self, state: &mut State, lane: u16, op: Op, previous: u64) {
+        if let Err(outcome) = self.start(state, lane, Some(op), Some(previous)) {
+            state.lanes[usize::from(lane)].done(op, outcome);
+        }
+    }
+
+    /// Authenticates a client's session anew.
+    pub(super) fn reauthenticate(&self, state: &mut State, lane: u16, op: Op) {
+        if let Err(outcome) = self.start(state, lane, Some(op), None) {
+            state.lanes[usize::from(lane)].done(op, outcome);
+        }
+    }
+
+    /// Logs in all lanes that are to be there together with the connection; false when there is none. Those who
+    /// wait for the connection hear of it when the last of these logins has ended.
+    pub(super) fn log_in_all(
+        &self,
+        state: &mut State,
+        waiters: &[(u16, Op)],
+        outcome: &Outcome,
+    ) -> bool {
+        let lanes = state.own.iter().filter(|own| !own.explicit);
+        let lanes: Vec<u16> = lanes.map(|own| own.lane).collect();
+        if lanes.is_empty() {
+            return false;
+        }
+        state.ready = Some(Ready {
+            waiters: waiters.to_vec(),
+            outcome: outcome.clone(),
+            left: lanes.len(),
+        });
+        for lane in lanes {
+            if let Err(outcome) = self.start(state, lane, None, Some(0)) {
+                state.login_ended(lane, Some(format!("{outcome:?}")));
+            }
+        }
+        true
+    }
+
+    /// Starts a login of a lane: a new session that replaces `previous`, or a reauthentication.
+    fn start(
+        &self,
+        state: &mut State,
+        lane: u16,
+        op: Option<Op>,
+        previous: Option<u64>,
+    ) -> Result<(), Outcome> {
+        let slot = state.slot(lane);
+        let context = state.own.iter().find(|own| own.lane == lane);
+        let context = context.map_or(&self.context, |own| &own.context).clone();
+        let trace = context.trace.clone();
+        let settings = ClientSettings::of(&trace, trace.client(context.client))
+            .map_err(|error| Outcome::Broken(error.to_string()))?;
+        let identity = login::identity(&context, &settings)?;
+        let transport = match &mut state.phase {
+            Phase::Up(transport) => transport,
+            Phase::Connecting { .. } => return Err(Outcome::Lost("it is connecting".to_owned())),
+            Phase::Down(why) => return Err(Outcome::Lost(format!("not connected: {why}"))),
+        };
+        let basis = transport.basis.as_deref();
+        let basis = basis.ok_or_else(|| Outcome::Broken("nothing is negotiated".to_owned()))?;
+        let authentication = Authentication::new(identity.as_ref(), &settings, basis, previous)?;
+        let target = &context.target;
+        let mut setup = Setup {
+            lane,
+            op,
+            slot,
+            authentication,
+            reauthentication: previous.is_none(),
+            host: target.host.clone(),
+            share: settings.share.unwrap_or(&target.share).to_owned(),
+            stage: Stage::SessionSetup,
+            flags: None,
+        };
+        let slots = usize::from(slot) + 1;
+        if transport.sessions.len() < slots {
+            transport.sessions.resize_with(slots, Session::default);
+        }
+        if !setup.reauthentication {
+            transport.sessions[usize::from(slot)] = Session::default();
+        }
+        setup.send(transport).map_err(|error| match error {
+            SendError::Io(_) | SendError::Down(_) => Outcome::Lost(error.to_string()),
+            error => Outcome::Violation(error.to_string()),
+        })?;
+        state.setups.push(setup);
+        Ok(())
+    }
+}
+
+impl State {
+    /// The login that a request belongs to.
+    pub(super) fn setup_of(&self, pending: &Pending) -> Option<usize> {
+        match pending.waiter {
+            Waiter::Setup { lane } => self.setups.iter().position(|setup| setup.lane == lane),
+            _ => None,
+        }
+    }
+
+    /// Goes on with a login.
+    pub(super) fn go_on(
+        &mut self,
+        setup: usize,
+        header: &Header,
+        response: &Response,
+        message: &[u8],
+        at: Instant,
+    ) -> Result<(), Violation> {
+        let mut setup = self.setups.swap_remove(setup);
+        let Phase::Up(transport) = &mut self.phase else {
+            return Ok(());
+        };
+        match setup.step(transport, header, response, message) {
+            Ok(None) => {
+                self.setups.push(setup);
+                Ok(())
+            }
+            Ok(Some(answer)) => {
+                self.finished(&setup, answer, at);
+                Ok(())
+            }
+            Err(reason) => {
+                if let Some(op) = setup.op {
+                    let outcome = Outcome::Violation(reason.clone());
+                    self.lanes[usize::from(setup.lane)].done_at(at, op, outcome);
+                }
+                Err(Violation::new(reason))
+            }
+        }
+    }
+
+    fn finished(&mut self, setup: &Setup, answer: Answer, at: Instant) {
+        let client = match self.own.iter().find(|own| own.lane == setup.lane) {
+            Some(own) => own.context.client,
+            None => self.owner,
+        };
+        let group = self.group.clone();
+        let session = self.session(setup.slot).filter(|session| session.logged_in);
+        let id = session.map_or(0, |session| session.id);
+        if id != 0 && !setup.reauthentication {
+            self.registry.logged_in(client, id);
+            if let Some(session) = self.session(setup.slot).filter(|_| setup.slot == 0) {
+                let session = &*session;
+                group.logged_in(session);
+            }
+        }
+        match setup.op {
+            Some(op) => {
+                let outcome = Outcome::Answered(answer);
+                self.lanes[usize::from(setup.lane)].done_at(at, op, outcome);
+            }
+            None => {
+                let refused = answer.status != ntstatus::SUCCESS;
+                let name = || match ntstatus::name(answer.status) {
+                    Some(name) => name.to_owned(),
+                    None => format!("{:#010x}", answer.status),
+                };
+                let stage = match setup.stage {
+                    Stage::TreeConnect => "TREE_CONNECT",
+                    _ => "SESSION_SETUP",
+                };
+                let reason = || format!("its {stage} was answered with {}", name());
+                self.login_ended(setup.lane, refused.then(reason));
+            }
+        }
+    }
+
+    /// A login that belongs to the connection's own set-up has ended.
+    fn login_ended(&mut self, lane: u16, refused: Option<String>) {
+        if let Some(own) = self.own.iter_mut().find(|own| own.lane == lane) {
+            own.refused = refused;
+        }
+        let Some(ready) = &mut self.ready else { return };
+        ready.left = ready.left.saturating_sub(1);
+        if ready.left == 0
+            && let Some(ready) = self.ready.take()
+        {
+            for (lane, op) in ready.waiters {
+                self.lanes[usize::from(lane)].done(op, ready.outcome.clone());
+            }
+        }
+    }
+
+    /// The connection has ended: so have its logins. `guilty` is the lane whose answer broke the protocol.
+    pub(super) fn abandon_setups(&mut self, why: &str, guilty: Option<u16>) {
+        let ready = self.ready.take().map(|ready| ready.waiters);
+        let setups = std::mem::take(&mut self.setups);
+        let setups = setups
+            .into_iter()
+            .filter_map(|setup| Some((setup.lane, setup.op?)));
+        for (lane, op) in ready.into_iter().flatten().chain(setups) {
+            let outcome = match guilty == Some(lane) {
+                true => Outcome::Violation(why.to_owned()),
+                false => Outcome::Lost(why.to_owned()),
+            };
+            self.lanes[usize::from(lane)].done(op, outcome);
+        }
+    }
+}
