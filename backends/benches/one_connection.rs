@@ -1,7 +1,9 @@
-//! What an operation costs on one connection, for every backend that is compiled in, beside smbtorture on the same
-//! server in the same run; and what a connection costs in memory.
+//! What an operation costs on 1, 10 and 100 connections, for every backend that is compiled in, beside smbtorture and the
+//! Impacket library on the same server in the same run; and what a connection costs in memory.
 //!
 //!     SMB_REPLAY_SOURCE=local cargo bench -p smb-backends --bench one_connection [-- SECONDS [ROUNDS [CONNECTIONS]]]
+//!
+//! `SMB_REPLAY_BENCH_PYTHON` names a Python that has Impacket. Ratios are rows of a table, `cargo xtask bench` has their bars.
 //!
 //! Each figure is the median of ROUNDS (3) runs of SECONDS (2) each, in turn, so that noise hits all alike. The client
 //! runs on one thread. CPU is user and system time of the client's process alone.
@@ -9,7 +11,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,10 @@ const OPERATIONS: [(&str, &[u32]); 4] = [
     ("4 KiB write", &[4]),
     ("4 KiB read", &[5]),
 ];
+
+/// How many connections work at the same time; on more than one the native client alone, with the first operations.
+const CONNECTIONS: [usize; 3] = [1, 10, 100];
+const OF_MANY: usize = 2;
 
 /// What one run of one operation gave.
 #[derive(Clone, Copy)]
@@ -76,7 +82,7 @@ fn main() {
             .expect("a place");
         println!("server: {}", server.describe());
         speed(&site, seconds, rounds).await;
-        memory(&site, number(2, 500)).await;
+        memory(&site, number(2, 900)).await;
         site.close(false).await.expect("the place is cleaned up");
         server.stop().await.expect("the server stops");
     });
@@ -91,48 +97,63 @@ fn backends() -> Vec<Arc<dyn Backend>> {
     ]
 }
 
+/// A client, an operation, on so many connections.
+type Key = (String, &'static str, usize);
+
 async fn speed(site: &CaseSite, seconds: Duration, rounds: u64) {
     println!(
-        "{:<12} {:<14} {:>9} {:>10} {:>8} {:>8}",
-        "client", "operation", "ops/s", "CPU us/op", "p50 us", "p99 us"
+        "{:<12} {:<14} {:>5} {:>9} {:>10} {:>8} {:>8}",
+        "client", "operation", "conns", "ops/s", "CPU us/op", "p50 us", "p99 us"
     );
-    let mut rows: Vec<(String, &str, Vec<Figures>)> = Vec::new();
-    let mut add = |client: &str, operation: &'static str, figures: Figures| match rows
-        .iter_mut()
-        .find(|row| row.0 == client && row.1 == operation)
-    {
-        Some(row) => row.2.push(figures),
-        None => rows.push((client.to_owned(), operation, vec![figures])),
+    let mut rows: Vec<(Key, Vec<Figures>)> = Vec::new();
+    let mut add = |key: Key, figures: Figures| match rows.iter_mut().find(|row| row.0 == key) {
+        Some(row) => row.1.push(figures),
+        None => rows.push((key, vec![figures])),
     };
     for _ in 0..rounds {
         for backend in backends() {
-            let mut client =
-                Client::connect(&*backend, site, site.identities["alice"].clone()).await;
-            client.run(3).await;
-            for (operation, steps) in OPERATIONS {
-                add(
-                    backend.name(),
-                    operation,
-                    client.measure(steps, seconds).await,
-                );
+            for connections in CONNECTIONS {
+                let many = connections > 1;
+                if many && backend.name() != "native" {
+                    continue;
+                }
+                let mut clients = Vec::new();
+                for _ in 0..connections {
+                    let identity = site.identities["alice"].clone();
+                    clients.push(Client::connect(&*backend, site, identity).await);
+                }
+                clients[0].run(3).await;
+                let count = if many { OF_MANY } else { OPERATIONS.len() };
+                for (operation, steps) in &OPERATIONS[..count] {
+                    let figures;
+                    (clients, figures) = measure(clients, steps, seconds).await;
+                    add((backend.name().to_owned(), operation, connections), figures);
+                }
+                for client in clients {
+                    client.close().await;
+                }
             }
-            client.close().await;
         }
-        for (operation, test, counted) in [
-            ("echo", "smb2.bench.echo", "echo"),
-            ("create+close", "smb2.bench.path-contention-shared", "close"),
-        ] {
-            if let Some(figures) = smbtorture(site, test, counted, seconds) {
-                add("smbtorture", operation, figures);
+        for connections in CONNECTIONS {
+            for (operation, test, counted) in [
+                ("echo", "smb2.bench.echo", "echo"),
+                ("create+close", "smb2.bench.path-contention-shared", "close"),
+            ] {
+                if let Some(figures) = smbtorture(site, test, counted, connections, seconds) {
+                    add(("smbtorture".to_owned(), operation, connections), figures);
+                }
             }
+        }
+        if let Some(figures) = impacket(site, seconds) {
+            add(("impacket".to_owned(), "4 KiB read", 1), figures);
         }
     }
-    for (client, operation, figures) in rows {
-        let median = |value: fn(&Figures) -> f64| {
-            let mut values: Vec<_> = figures.iter().map(value).collect();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
+    let median = |figures: &[Figures], value: fn(&Figures) -> f64| {
+        let mut values: Vec<_> = figures.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    for ((client, operation, connections), figures) in &rows {
         let dash = |value: f64| {
             if value.is_nan() {
                 "-".to_owned()
@@ -141,13 +162,125 @@ async fn speed(site: &CaseSite, seconds: Duration, rounds: u64) {
             }
         };
         println!(
-            "{client:<12} {operation:<14} {:>9.0} {:>10.1} {:>8} {:>8}",
-            median(|figures| figures.per_second),
-            median(|figures| figures.cpu_us),
-            dash(median(|figures| figures.p50_us)),
-            dash(median(|figures| figures.p99_us)),
+            "{client:<12} {operation:<14} {connections:>5} {:>9.0} {:>10.1} {:>8} {:>8}",
+            median(figures, |figures| figures.per_second),
+            median(figures, |figures| figures.cpu_us),
+            dash(median(figures, |figures| figures.p50_us)),
+            dash(median(figures, |figures| figures.p99_us)),
         );
     }
+    // The ratio of each round, and of these the median: what disturbs a round disturbs both.
+    let ratio = |other: &str, operation: &'static str, connections, value: fn(&Figures) -> f64| {
+        let of = |client: &str| {
+            let key = (client.to_owned(), operation, connections);
+            rows.iter().find(|row| row.0 == key).map(|row| &row.1)
+        };
+        let pairs = of("native")?.iter().zip(of(other)?);
+        let mut ratios: Vec<f64> = pairs
+            .map(|(ours, theirs)| value(ours) / value(theirs))
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        Some(ratios[ratios.len() / 2])
+    };
+    println!("| figure | value |\n|---|---|");
+    for (operation, _) in &OPERATIONS[..OF_MANY] {
+        for n in CONNECTIONS {
+            let rate = ratio("smbtorture", operation, n, |figures| figures.per_second);
+            let cpu = ratio("smbtorture", operation, n, |figures| figures.cpu_us);
+            if let (Some(rate), Some(cpu)) = (rate, cpu) {
+                println!("| {operation}, n = {n}: native / smbtorture: ops/s | {rate:.2} |");
+                println!(
+                    "| {operation}, n = {n}: native / smbtorture: CPU an operation | {cpu:.2} |"
+                );
+            }
+        }
+    }
+    if let Some(rate) = ratio("impacket", "4 KiB read", 1, |figures| figures.per_second) {
+        println!("| 4 KiB read: native / Impacket: ops/s | {rate:.1} |");
+    }
+}
+
+/// All clients do the same at the same time, each one operation after the other.
+async fn measure(
+    clients: Vec<Client>,
+    steps: &'static [u32],
+    seconds: Duration,
+) -> (Vec<Client>, Figures) {
+    let (begun, cpu) = (Instant::now(), cpu_us("self", 11));
+    let working: Vec<_> = clients
+        .into_iter()
+        .map(|client| tokio::spawn(client.work(steps, begun + seconds)))
+        .collect();
+    let (mut clients, mut latencies) = (Vec::new(), Vec::new());
+    for client in working {
+        let (client, mut took) = client.await.expect("the client works");
+        clients.push(client);
+        latencies.append(&mut took);
+    }
+    let (took, cpu) = (begun.elapsed(), cpu_us("self", 11) - cpu);
+    let count = latencies.len() as f64;
+    latencies.sort_unstable();
+    let quantile = |q: f64| f64::from(latencies[((count - 1.0) * q) as usize]) / 1000.0;
+    let figures = Figures {
+        per_second: count / took.as_secs_f64(),
+        cpu_us: cpu / count,
+        p50_us: quantile(0.5),
+        p99_us: quantile(0.99),
+    };
+    (clients, figures)
+}
+
+/// Reads 4 KiB again and again with the Impacket library; `None` without a Python that has it.
+fn impacket(site: &CaseSite, seconds: Duration) -> Option<Figures> {
+    const SCRIPT: &str = r#"
+import json, sys, time
+from impacket.smbconnection import SMBConnection
+place = json.load(sys.stdin)
+connection = SMBConnection("*SMBSERVER", place["host"], sess_port=place["port"])
+connection.login(place["account"], place["password"], place["domain"])
+tree = connection.connectTree(place["share"])
+file = connection.openFile(tree, place["root"] + "\data")
+begun, cpu, count = time.perf_counter(), time.process_time(), 0
+while time.perf_counter() - begun < place["seconds"]:
+    if len(connection.readFile(tree, file, 0, 4096)) != 4096:
+        sys.exit("a short read")
+    count += 1
+took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+connection.close()
+print(count / took, cpu * 1e6 / count)
+"#;
+    let python = std::env::var_os("SMB_REPLAY_BENCH_PYTHON").filter(|path| !path.is_empty())?;
+    let (target, identity) = (&site.target, &site.identities["alice"]);
+    let text = |value: &str| format!("{value:?}");
+    let place = format!(
+        "{{\"host\": {}, \"port\": {}, \"account\": {}, \"password\": {}, \"domain\": {}, \
+         \"share\": {}, \"root\": {}, \"seconds\": {}}}",
+        text(&target.address.ip().to_string()),
+        target.address.port(),
+        text(&identity.account),
+        text(identity.password.expose_secret()),
+        text(&identity.domain),
+        text(&target.share),
+        text(&target.root.replace('/', "\\")),
+        seconds.as_secs_f64(),
+    );
+    let mut child = Command::new(python)
+        .args(["-c", SCRIPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    // The password goes by the pipe: arguments can be seen by everybody.
+    child.stdin.take()?.write_all(place.as_bytes()).ok()?;
+    let output = child.wait_with_output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    Some(Figures {
+        per_second: numbers.next()?,
+        cpu_us: numbers.next()?,
+        p50_us: f64::NAN,
+        p99_us: f64::NAN,
+    })
 }
 
 /// What the process grows by for each further connection with an open file, beyond the first hundred.
@@ -167,7 +300,7 @@ async fn memory(site: &CaseSite, connections: u64) {
         let grown = resident_kib().saturating_sub(before);
         let each = grown as f64 / connections as f64;
         println!(
-            "{}: {each:.1} KiB for each of {connections} connections with an open file",
+            "| {}: KiB a connection with an open file | {each:.1} KiB |",
             backend.name()
         );
         for client in clients {
@@ -225,11 +358,11 @@ impl Client {
         self.submit(Op::Step(StepId(step))).await;
     }
 
-    async fn measure(&mut self, steps: &[u32], seconds: Duration) -> Figures {
-        let mut latencies: Vec<u32> = Vec::with_capacity(1 << 18);
-        let (begun, cpu) = (Instant::now(), cpu_us("self", 11));
-        let mut last = begun;
-        while last - begun < seconds {
+    /// One operation after the other until then; what each took, in nanoseconds.
+    async fn work(mut self, steps: &'static [u32], until: Instant) -> (Self, Vec<u32>) {
+        let mut latencies: Vec<u32> = Vec::with_capacity(1 << 12);
+        let mut last = Instant::now();
+        while last < until {
             for step in steps {
                 self.run(*step).await;
             }
@@ -237,16 +370,7 @@ impl Client {
             latencies.push((now - last).as_nanos().try_into().unwrap_or(u32::MAX));
             last = now;
         }
-        let cpu = cpu_us("self", 11) - cpu;
-        let count = latencies.len() as f64;
-        latencies.sort_unstable();
-        let quantile = |q: f64| f64::from(latencies[((count - 1.0) * q) as usize]) / 1000.0;
-        Figures {
-            per_second: count / (last - begun).as_secs_f64(),
-            cpu_us: cpu / count,
-            p50_us: quantile(0.5),
-            p99_us: quantile(0.99),
-        }
+        (self, latencies)
     }
 
     async fn close(self) {
@@ -255,7 +379,13 @@ impl Client {
 }
 
 /// One smbtorture run; `None` where it is not installed or says something else than usual.
-fn smbtorture(site: &CaseSite, test: &str, counted: &str, seconds: Duration) -> Option<Figures> {
+fn smbtorture(
+    site: &CaseSite,
+    test: &str,
+    counted: &str,
+    connections: usize,
+    seconds: Duration,
+) -> Option<Figures> {
     let identity = &site.identities["alice"];
     // The password goes by a file: arguments can be seen by everybody.
     let account = std::env::temp_dir().join(format!("smb-replay-bench-{}", std::process::id()));
@@ -283,7 +413,7 @@ fn smbtorture(site: &CaseSite, test: &str, counted: &str, seconds: Duration) -> 
         .arg(&account)
         .arg(format!("--option=torture:timelimit={}", seconds.as_secs()))
         .args([
-            "--option=torture:nprocs=1",
+            &format!("--option=torture:nprocs={connections}"),
             "--option=torture:qdepth=1",
             test,
         ])

@@ -94,6 +94,12 @@ impl Server {
         self.address
     }
 
+    /// Whether somebody else runs it, at an address: its accounts are given, not made.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        matches!(self.backing, Backing::External { .. })
+    }
+
     /// Whether other processes of the test run use it too; then [`Server::stop`] leaves it running.
     #[must_use]
     pub fn is_shared(&self) -> bool {

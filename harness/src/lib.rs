@@ -41,6 +41,7 @@ mod known;
 #[doc(hidden)]
 pub mod lab;
 mod load;
+mod metrics;
 mod naming;
 mod needs;
 mod pcapng;
@@ -49,6 +50,7 @@ mod reactions;
 mod render;
 mod replay;
 mod report;
+mod resources;
 mod runner;
 pub mod servers;
 mod settings;

@@ -144,6 +144,7 @@ mod tests {
             (held, "held", Some("line 5 of A was held back for 5.000 ms")),
         ] {
             let record = ReactionRecord {
+                copy: 0,
                 client: ClientId(0),
                 at: 1_000_000,
                 reaction,

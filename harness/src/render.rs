@@ -17,6 +17,8 @@ const DIFFERENCES: usize = 5;
 /// How many of each client's last steps are shown, and of how many clients.
 const LAST_STEPS: usize = 6;
 const CLIENTS: usize = 8;
+/// So many lost connections are shown.
+const LOST: usize = 20;
 /// At most this many characters of an answer are shown there; all are in the event log.
 const ANSWER: usize = 72;
 
@@ -40,6 +42,7 @@ pub(crate) fn failure(trace: &Trace, run: &RunReport, around: &Surroundings<'_>)
     let mut text = String::new();
     let differences = run.differences.iter().take(DIFFERENCES);
     for difference in differences {
+        text.push_str(&of_copy(run, difference.copy));
         show_difference(&mut text, trace, difference, around.shown);
         text.push('\n');
     }
@@ -59,13 +62,21 @@ pub(crate) fn failure(trace: &Trace, run: &RunReport, around: &Surroundings<'_>)
     {
         let _ = writeln!(text, "{}", reactions::sentence(trace, record));
     }
-    for lost in &run.lost {
+    for lost in run.lost.iter().take(LOST) {
         let client = trace.client(lost.client).name();
         let _ = writeln!(
             text,
-            "{client} lost its connection at {}: {}",
+            "{}{client} lost its connection at {}: {}",
+            of_copy(run, lost.copy),
             ms(lost.at),
             lost.reason
+        );
+    }
+    if run.lost.len() > LOST {
+        let _ = writeln!(
+            text,
+            "… and {} more lost connections",
+            run.lost.len() - LOST
         );
     }
     for error in &run.close_errors {
@@ -73,6 +84,15 @@ pub(crate) fn failure(trace: &Trace, run: &RunReport, around: &Surroundings<'_>)
     }
     show_surroundings(&mut text, run, around);
     text
+}
+
+/// Which copy of the trace is meant, where there are several.
+fn of_copy(run: &RunReport, copy: u32) -> String {
+    if run.copies > 1 {
+        format!("copy {copy}: ")
+    } else {
+        String::new()
+    }
 }
 
 fn show_difference(text: &mut String, trace: &Trace, difference: &Difference, shown: &str) {
@@ -141,7 +161,8 @@ fn show_not_run(text: &mut String, trace: &Trace, run: &RunReport) {
         let step = trace.step(missed.step);
         let _ = writeln!(
             text,
-            "  line {}: {}: {}",
+            "  {}line {}: {}: {}",
+            of_copy(run, missed.copy),
             step.line(),
             step.verb().name,
             missed.why
@@ -154,17 +175,23 @@ fn show_not_run(text: &mut String, trace: &Trace, run: &RunReport) {
 }
 
 fn show_last_steps(text: &mut String, trace: &Trace, run: &RunReport) {
+    // Of many copies those of the first that differed.
+    let copy = run.differences.first().map_or(0, |found| found.copy);
     let active = (0..trace.clients().len() as u32).map(ClientId);
     let mut active = active
-        .filter(|client| !run.last_steps(*client, 1).is_empty())
+        .filter(|client| !run.last_steps(copy, *client, 1).is_empty())
         .peekable();
     if active.peek().is_none() {
         return;
     }
-    let _ = writeln!(text, "the last steps of each client (sent at, took):");
+    let _ = writeln!(
+        text,
+        "{}the last steps of each client (sent at, took):",
+        of_copy(run, copy)
+    );
     for client in active.by_ref().take(CLIENTS) {
         let _ = writeln!(text, "  {}", trace.client(client).name());
-        for record in run.last_steps(client, LAST_STEPS) {
+        for record in run.last_steps(copy, client, LAST_STEPS) {
             let differed = run.differences_of(record.step).next().is_some();
             show_record(text, trace, record, differed);
         }
@@ -276,6 +303,7 @@ mod tests {
             expected: expected.to_owned(),
             actual: String::new(),
             detail: Vec::new(),
+            copy: 0,
         };
         source[mark(source, &difference)].to_owned()
     }

@@ -59,7 +59,8 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         return Err(format!("{reason} (found by an earlier case)"));
     }
     let server = &shared.server;
-    let users = site::users(&request.trace);
+    let copies = request.options.copies;
+    let users = site::users(&request.trace, copies.identities);
     let opened = bounded("opening the case's place", open(server, &request, &users));
     let (mut case, unit) = match opened.await {
         Ok(opened) => opened,
@@ -67,7 +68,7 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
     };
     let stop = request.options.stop.clone();
     let prepared = match site::find_identifiers(&mut case, &request.trace, stop.clone()).await {
-        Ok(()) => site::prepare(&case, &request.trace, stop).await,
+        Ok(()) => site::prepare(&case, &request.trace, copies.count(), stop).await,
         Err(reason) => Err(reason),
     };
     let mut place = Site {

@@ -9,6 +9,7 @@ use replay_ir::Trace;
 use serde::Serialize;
 
 use crate::reactions;
+use crate::resources::Resources;
 
 type Histogram = hdrhistogram::Histogram<u64>;
 
@@ -25,7 +26,13 @@ pub(crate) struct Report<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// How often the trace ran at the same time.
+    copies: u32,
+    /// Of all copies.
     steps: usize,
+    operations_issued: u64,
+    /// As many as were issued, unless some were in flight when the run ended.
+    operations_completed: u64,
     /// Steps that ended exactly as expected.
     answers_agreed: usize,
     /// Steps that ended otherwise: one entry for each difference.
@@ -41,6 +48,9 @@ pub(crate) struct Report<'a> {
     /// The smallest round trip, where one was measured.
     round_trip_ns: Option<u64>,
     times: Times,
+    /// How late a thread woke that only slept until the same moments (`--calibrate`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<Percentiles>,
     /// From the arrival of a break to its answer on the wire, of those that were answered at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     break_latency: Option<Percentiles>,
@@ -48,6 +58,9 @@ pub(crate) struct Report<'a> {
     /// and steps that were held back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     break_reactions: Vec<serde_json::Value>,
+    /// What a run of many clients took of the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<&'a Resources>,
     lost_connections: Vec<Lost<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<String>,
@@ -56,6 +69,9 @@ pub(crate) struct Report<'a> {
 
 #[derive(Debug, Serialize)]
 struct Differed<'a> {
+    /// In which copy of the trace, from 0.
+    #[serde(skip_serializing_if = "is_first")]
+    copy: u32,
     /// The step's ordinal in the file, from 1.
     step: Option<u32>,
     line: Option<u32>,
@@ -71,6 +87,8 @@ struct Differed<'a> {
 
 #[derive(Debug, Serialize)]
 struct Missed<'a> {
+    #[serde(skip_serializing_if = "is_first")]
+    copy: u32,
     step: u32,
     line: u32,
     why: &'a str,
@@ -78,6 +96,8 @@ struct Missed<'a> {
 
 #[derive(Debug, Serialize)]
 struct Lost<'a> {
+    #[serde(skip_serializing_if = "is_first")]
+    copy: u32,
     client: &'a str,
     at_ns: u64,
     reason: &'a str,
@@ -115,6 +135,11 @@ struct Percentiles {
     max: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_first(copy: &u32) -> bool {
+    *copy == 0
+}
+
 impl<'a> Report<'a> {
     /// Puts a run into its shape.
     pub(crate) fn new(trace: &'a Trace, server: &'a str, run: &'a RunReport) -> Self {
@@ -149,7 +174,10 @@ impl<'a> Report<'a> {
                 Verdict::Skipped { reason } | Verdict::Broken { reason } => Some(reason),
                 _ => None,
             },
+            copies: run.copies,
             steps: run.steps,
+            operations_issued: run.operations_issued,
+            operations_completed: run.operations_completed,
             answers_agreed: run.answers_agreed,
             answers_differed: differed(of_steps),
             answers_differed_total: run.answers_differed,
@@ -171,16 +199,19 @@ impl<'a> Report<'a> {
                 total: Four::new(&run.times.total),
                 by_verb: by_verb.collect(),
             },
+            probe: run.probe.as_deref().map(Percentiles::new),
             break_latency: run.break_latency.as_deref().map(Percentiles::new),
             break_reactions: run
                 .reactions
                 .iter()
                 .map(|record| reactions::to_json(trace, record))
                 .collect(),
+            resources: None,
             lost_connections: run
                 .lost
                 .iter()
                 .map(|lost| Lost {
+                    copy: lost.copy,
                     client: trace.client(lost.client).name(),
                     at_ns: lost.at,
                     reason: &lost.reason,
@@ -195,6 +226,13 @@ impl<'a> Report<'a> {
     }
 }
 
+impl<'a> Report<'a> {
+    /// The same with what the run took of the process.
+    pub(crate) fn with_resources(self, resources: Option<&'a Resources>) -> Self {
+        Self { resources, ..self }
+    }
+}
+
 impl<'a> Differed<'a> {
     fn new(trace: &'a Trace, difference: &'a Difference) -> Self {
         let step = difference.step().map(|id| trace.step(id));
@@ -203,6 +241,7 @@ impl<'a> Differed<'a> {
             _ => step.map(|step| trace.client(step.client())),
         };
         Self {
+            copy: difference.copy,
             step: step.map(|step| step.id().0 + 1),
             line: match difference.place {
                 Place::Step(_) => step.map(|step| step.line()),
@@ -224,6 +263,7 @@ impl<'a> Differed<'a> {
 impl<'a> Missed<'a> {
     fn new(trace: &Trace, missed: &'a NotRun) -> Self {
         Self {
+            copy: missed.copy,
             step: missed.step.0 + 1,
             line: trace.step(missed.step).line(),
             why: &missed.why,

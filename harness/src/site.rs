@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_engine::{Clock, Place, RunOptions, RunReport, Site, Stop, Target, Verdict};
+use replay_engine::{Clock, Place, RunOptions, RunReport, Site, Stop, Target, Verdict, copies};
 use replay_ir::{StepId, StepSpec, Trace, TraceBuilder};
-use samba_servers::CaseSite;
+use samba_servers::{CaseSite, Server};
 use smb_backends::native::Native;
 use smb_vocabulary::{ClientSettings, VOCABULARY};
+use tokio::task::JoinSet;
 
 mod identifiers;
 mod remove;
@@ -22,27 +23,49 @@ pub(crate) use remove::remove_root;
 
 /// The name of the set-up client and of its identity.
 pub(super) const SETUP: &str = "setup";
+/// What making the `given` state is called in messages.
+const GIVEN: &str = "making the given state";
 /// A trace may ask for large files.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The identities that a trace's clients log in as or that it names as principals, each once.
-pub(crate) fn users(trace: &Trace) -> Vec<String> {
-    let mut users: Vec<String> = trace
+/// At most so many accounts stand for each name of a trace that runs many times, unless more are asked for.
+const IDENTITIES: u32 = 64;
+/// So many copies' `given` states are made at the same time.
+const PREPARED_TOGETHER: usize = 16;
+/// Directories of copies that are made by one replay.
+const DIRECTORIES: u32 = 1000;
+
+/// How many accounts stand for each name of a trace of which so many copies run: where we make them, one for each
+/// copy up to [`IDENTITIES`]. In a trace that names principals a name is one account.
+pub(crate) fn identities(trace: &Trace, server: &Server, copies: u32) -> u32 {
+    let made = server.domain().is_none() && !server.is_external();
+    if made && smb_vocabulary::principals(trace).is_empty() {
+        copies.min(IDENTITIES)
+    } else {
+        1
+    }
+}
+
+/// The identities that a trace's clients log in as, so many for each name, or that it names as principals; each once.
+pub(crate) fn users(trace: &Trace, identities: u32) -> Vec<String> {
+    let users = trace
         .clients()
         .iter()
-        .filter_map(|client| Some(ClientSettings::decode(client).ok()?.user?.to_owned()))
-        .chain(smb_vocabulary::principals(trace))
-        .collect();
+        .filter_map(|client| Some(ClientSettings::decode(client).ok()?.user?.to_owned()));
+    let users = users
+        .flat_map(|user| (0..identities.max(1)).map(move |number| copies::identity(&user, number)));
+    let mut users: Vec<String> = users.chain(smb_vocabulary::principals(trace)).collect();
     users.sort_unstable();
     users.dedup();
     users
 }
 
-/// Makes the case's directory if it is not there, and the trace's `given` state. The error says
-/// what did not work.
+/// Makes the case's directory if it is not there, those of the trace's copies if there are many, and the trace's
+/// `given` state in each. The error says what did not work.
 pub(crate) async fn prepare(
     case: &CaseSite,
     trace: &Trace,
+    copies: u32,
     stop: Option<Stop>,
 ) -> Result<(), String> {
     if !case.root_exists {
@@ -52,12 +75,61 @@ pub(crate) async fn prepare(
         steps.add(close(0));
         steps.run(case, parent, stop.clone()).await?;
     }
+    if copies > 1 {
+        make_directories(case, copies, &stop).await?;
+    }
     if trace.givens().is_empty() {
         return Ok(());
     }
     let setup = smb_vocabulary::setup_trace(trace, SETUP).map_err(|error| error.to_string())?;
+    if copies > 1 {
+        return prepare_copies(case, Arc::new(setup), copies, &stop).await;
+    }
     let report = replay(case, setup, case.target.clone(), stop).await;
-    succeeded(case, "making the given state", &report)
+    succeeded(case, GIVEN, &report)
+}
+
+/// The directory of each copy, in the case's own.
+async fn make_directories(case: &CaseSite, copies: u32, stop: &Option<Stop>) -> Result<(), String> {
+    for first in (0..copies).step_by(DIRECTORIES as usize) {
+        let mut steps = Steps::new("making the copies' directories")?;
+        for copy in first..copies.min(first + DIRECTORIES) {
+            let name = copies::directory(copy);
+            steps.add(open(0, &name, "directory", "open-if", "r"));
+            steps.add(close(0));
+        }
+        steps.run(case, case.target.clone(), stop.clone()).await?;
+    }
+    Ok(())
+}
+
+/// The `given` state of each copy in its directory, some at the same time.
+async fn prepare_copies(
+    case: &CaseSite,
+    setup: Arc<Trace>,
+    copies: u32,
+    stop: &Option<Stop>,
+) -> Result<(), String> {
+    let mut running = JoinSet::new();
+    let mut waiting = 0..copies;
+    loop {
+        while running.len() < PREPARED_TOGETHER
+            && let Some(copy) = waiting.next()
+        {
+            let mut target = case.target.clone();
+            target.root = format!("{}/{}", target.root, copies::directory(copy));
+            running.spawn(replay_at(
+                place(case, target),
+                Arc::clone(&setup),
+                stop.clone(),
+            ));
+        }
+        match running.join_next().await {
+            Some(Ok(report)) => succeeded(case, GIVEN, &report)?,
+            Some(Err(error)) => return Err(format!("{GIVEN} did not work: {error}")),
+            None => return Ok(()),
+        }
+    }
 }
 
 pub(super) fn open(
@@ -131,10 +203,17 @@ impl Steps {
 }
 
 async fn replay(case: &CaseSite, trace: Trace, target: Target, stop: Option<Stop>) -> RunReport {
+    replay_at(place(case, target), Arc::new(trace), stop).await
+}
+
+fn place(case: &CaseSite, target: Target) -> Site {
     // The others are there for their security identifiers; nobody logs in as them here.
     let mut identities: BTreeMap<_, _> = case.identities.clone();
     identities.insert(SETUP.to_owned(), case.setup.clone());
-    let site = Site { target, identities };
+    Site { target, identities }
+}
+
+async fn replay_at(site: Site, trace: Arc<Trace>, stop: Option<Stop>) -> RunReport {
     let options = RunOptions {
         clock: Clock::Asap,
         run_timeout: Some(LONGEST),
@@ -142,7 +221,7 @@ async fn replay(case: &CaseSite, trace: Trace, target: Target, stop: Option<Stop
         ..RunOptions::default()
     };
     let backend = Arc::new(Native::default());
-    replay_engine::run(Arc::new(trace), backend, &site, &options).await
+    replay_engine::run(trace, backend, &site, &options).await
 }
 
 /// The set-up account as people know it; never its password.

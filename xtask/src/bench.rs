@@ -1,27 +1,43 @@
-//! `cargo xtask bench`: what the engine and the clients cost, in one table and as JSON.
+//! `cargo xtask bench`: what the engine, the clients and a run of many clients cost, against their bars, in one table
+//! and as JSON. `cargo xtask soak`: whether a long run keeps what it takes.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+mod build;
+mod many;
+mod table;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
 
-use crate::command::{Runner, Trouble, shown};
+use crate::command::Runner;
+use build::Programs;
+use many::Load;
+use table::{Figure, Table};
 
-/// Building with optimization from nothing, and running, on a small machine.
-const LIMIT: Duration = Duration::from_secs(3600);
+/// Running one bench, on a small and busy machine.
+const LIMIT: Duration = Duration::from_secs(1800);
+/// Valgrind makes the loop some fifty times slower.
+const INSTRUCTIONS: &str = "*Instrumented*poll*";
 
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// How many seconds the engine's paced part takes; 0 for none.
-    #[arg(long, default_value_t = 10)]
-    seconds: u32,
+    /// Short runs: about 5 minutes after the build instead of about 15.
+    #[arg(long)]
+    quick: bool,
+    /// Keep two threads busy beside everything.
+    #[arg(long)]
+    busy: bool,
     /// The engine alone, without a server.
     #[arg(long)]
     engine_only: bool,
+    /// Leave out the runs with 1000 and 5000 clients.
+    #[arg(long)]
+    no_many: bool,
     /// Where the JSON goes.
     #[arg(
         long,
@@ -31,159 +47,183 @@ pub(crate) struct Bench {
     json: PathBuf,
 }
 
-/// Runs it.
+/// The arguments of `cargo xtask soak`.
+#[derive(Debug, Args)]
+pub(crate) struct Soak {
+    /// How long, in minutes.
+    #[arg(long, default_value_t = 30)]
+    minutes: u32,
+    /// How many clients.
+    #[arg(long, default_value_t = 100)]
+    clients: u32,
+}
+
+/// Runs the benches.
 pub(crate) fn bench(runner: &Runner, arguments: &Bench) -> ExitCode {
-    let seconds = arguments.seconds.to_string();
-    let engine = ["replay-engine", "scheduler", "--seconds", &seconds];
-    let clients = ["smb-backends", "one_connection"];
-    let mut benches = vec![&engine[..]];
+    let programs = match Programs::build(runner) {
+        Ok(programs) => programs,
+        Err(reason) => {
+            println!("{reason}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let _busy = arguments.busy.then(Busy::start);
+    let mut table = Table::default();
+    engine(runner, &programs, arguments, &mut table);
     if !arguments.engine_only {
-        benches.push(&clients[..]);
-    }
-    let json = runner.root.join(&arguments.json);
-    let mut results = Vec::new();
-    let mut whole = true;
-    for bench in benches {
-        match one(runner, bench, &json) {
-            Ok(result) => results.push(result),
-            Err(reason) => {
-                println!("{}: {reason}", bench[1]);
-                whole = false;
+        clients(runner, &programs, arguments, &mut table);
+        if !arguments.no_many {
+            for load in many::loads(arguments.quick) {
+                println!("{} clients on a local smbd …", load.clients);
+                match many::run(runner, &programs.smb_replay, &load) {
+                    Ok(report) => table.add(many::figures(&load, &report)),
+                    Err(reason) => table.trouble(format!("{} clients: {reason}", load.clients)),
+                }
             }
         }
     }
-    println!("| figure | value |\n|---|---|");
-    for (figure, value) in results.iter().flat_map(|result| &result.rows) {
-        println!("| {figure} | {value} |");
-    }
-    for line in results.iter().flat_map(|result| &result.others) {
-        println!("{line}");
-    }
-    match write(&json, &document(&results)) {
+    println!("{table}");
+    let json = runner.root.join(&arguments.json);
+    match table.save(&json, arguments.quick, arguments.busy) {
         Ok(()) => println!("as JSON: {}", json.display()),
-        Err(error) => {
-            println!("{}: {error}", json.display());
-            whole = false;
-        }
+        Err(error) => table.trouble(format!("{}: {error}", json.display())),
     }
-    if whole {
+    if table.is_whole() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// What a bench printed.
-#[derive(Debug, PartialEq, Eq)]
-struct Printed {
-    command: String,
-    /// Rows of its table with two columns.
-    rows: Vec<(String, String)>,
-    others: Vec<String>,
-}
-
-/// Runs one: package, bench, its own arguments.
-fn one(runner: &Runner, bench: &[&str], json: &Path) -> Result<Printed, String> {
-    let mut cargo = runner.cargo(&["bench", "-p", bench[0], "--bench", bench[1], "--"]);
-    cargo.args(&bench[2..]);
-    let command = shown(&cargo);
-    let output = json.with_extension(format!("{}.txt", bench[1]));
-    if let Some(folder) = output.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    let file = File::create(&output).map_err(|error| format!("{}: {error}", output.display()))?;
-    cargo.stdout(file);
-    runner
-        .run(&mut cargo, LIMIT)
-        .map_err(|trouble: Trouble| trouble.to_string())?;
-    let text = std::fs::read_to_string(&output)
-        .map_err(|error| format!("{}: {error}", output.display()))?;
-    Ok(printed(command, &text))
-}
-
-fn printed(command: String, text: &str) -> Printed {
-    let mut printed = Printed {
-        command,
-        rows: Vec::new(),
-        others: Vec::new(),
+/// Runs for long, and shows what was sampled.
+pub(crate) fn soak(runner: &Runner, arguments: &Soak) -> ExitCode {
+    let programs = match Programs::build(runner) {
+        Ok(programs) => programs,
+        Err(reason) => {
+            println!("{reason}");
+            return ExitCode::FAILURE;
+        }
     };
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let cells = line
-            .strip_prefix("| ")
-            .and_then(|line| line.strip_suffix(" |")?.split_once(" | "));
-        match cells {
-            Some(("figure", _)) => {}
-            Some((figure, value)) => printed.rows.push((figure.to_owned(), value.to_owned())),
-            None if line.starts_with("|--") => {}
-            None => printed.others.push(line.to_owned()),
+    let load = Load::soak(arguments.clients, u64::from(arguments.minutes) * 60);
+    match many::run(runner, &programs.smb_replay, &load) {
+        Ok(report) => {
+            let mut table = Table::default();
+            table.add(many::figures(&load, &report));
+            println!("{table}");
+            if table.is_whole() && report["verdict"] == "passed" {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(reason) => {
+            println!("{reason}");
+            ExitCode::FAILURE
         }
     }
-    printed
 }
 
-/// Everything, with what is to be known about the machine.
-fn document(results: &[Printed]) -> Value {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let benches: Vec<Value> = results
-        .iter()
-        .map(|result| {
-            let rows: Vec<Value> = result
-                .rows
-                .iter()
-                .map(|(figure, value)| json!({ "figure": figure, "value": value }))
-                .collect();
-            json!({ "command": result.command, "figures": rows, "output": result.others })
+/// The engine without a server. What a busy moment spoils is taken from the best of three runs.
+fn engine(runner: &Runner, programs: &Programs, arguments: &Bench, table: &mut Table) {
+    let seconds = if arguments.quick { "4" } else { "10" };
+    let mut rounds = Vec::new();
+    for round in 1..=3 {
+        println!("the engine, {round} of 3 …");
+        let mut command = runner.program(&programs.scheduler, &["--seconds", seconds]);
+        match build::output(runner, &mut command, LIMIT) {
+            Ok(text) => rounds.push(table::rows(&text)),
+            Err(reason) => table.trouble(reason),
+        }
+    }
+    table.add(table::best(rounds));
+    let instructions = instructions(runner, programs);
+    match instructions {
+        Ok(figure) => table.add(vec![figure]),
+        Err(reason) => table.trouble(format!("instructions an operation: {reason}")),
+    }
+}
+
+/// Instructions an operation of the engine's loop, counted by callgrind.
+fn instructions(runner: &Runner, programs: &Programs) -> Result<Figure, String> {
+    if !runner.succeeds("valgrind", &["--version"]) {
+        return Err("valgrind is not installed".to_owned());
+    }
+    println!("the engine under callgrind …");
+    let out = std::env::temp_dir().join(format!("smb-replay-callgrind-{}", std::process::id()));
+    let toggle = format!("--toggle-collect={INSTRUCTIONS}");
+    let file = format!("--callgrind-out-file={}", out.display());
+    let bench = programs.scheduler.to_string_lossy();
+    let arguments = ["--tool=callgrind", &toggle, &file, &bench, "--seconds", "0"];
+    let mut command = runner.program("valgrind", &arguments);
+    command.stderr(std::process::Stdio::null());
+    let ran = build::output(runner, &mut command, LIMIT);
+    let text = std::fs::read_to_string(&out);
+    let _ = std::fs::remove_file(&out);
+    ran?;
+    let text = text.map_err(|error| error.to_string())?;
+    let total = text
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("summary: ")
+                .or(line.strip_prefix("totals: "))
         })
-        .collect();
-    json!({
-        "version": 1,
-        "unix_time": seconds,
-        "machine": {
-            "cpus": std::thread::available_parallelism().map_or(0, usize::from),
-            "cpu": value_of("/proc/cpuinfo", "model name"),
-            "kernel": first_line("/proc/sys/kernel/osrelease"),
-            "load": first_line("/proc/loadavg"),
-        },
-        "benches": benches,
-    })
+        .and_then(|total| total.trim().parse::<f64>().ok())
+        .ok_or("callgrind said no total")?;
+    // The bench runs a million operations three times.
+    Ok(Figure::new(
+        "asap: instructions an operation",
+        total / 3e6,
+        "",
+    ))
 }
 
-fn first_line(path: &str) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    text.lines().next().map(str::to_owned)
+/// The clients beside others on the same server.
+fn clients(runner: &Runner, programs: &Programs, arguments: &Bench, table: &mut Table) {
+    println!("one connection, and some, on a local smbd …");
+    let python = build::impacket(runner);
+    let (seconds, rounds, connections) = if arguments.quick {
+        ("1", "3", "900")
+    } else {
+        ("3", "3", "900")
+    };
+    let mut command = runner.program(&programs.one_connection, &[seconds, rounds, connections]);
+    command.env("SMB_REPLAY_SOURCE", "local");
+    command.env("SMB_REPLAY_ANY_VERSION", "1");
+    match &python {
+        Ok(python) => {
+            command.env("SMB_REPLAY_BENCH_PYTHON", python);
+        }
+        Err(reason) => table.trouble(format!("impacket: {reason}")),
+    }
+    match build::output(runner, &mut command, LIMIT) {
+        Ok(text) => {
+            table.add(table::rows(&text));
+            table.note(&text);
+        }
+        Err(reason) => table.trouble(reason),
+    }
 }
 
-/// The value of the first `key : value` line.
-fn value_of(path: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(key))?;
-    line.split_once(':')
-        .map(|(_, value)| value.trim().to_owned())
+/// Two threads that do nothing, as fast as they can.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        for _ in 0..2 {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(stop)
+    }
 }
 
-fn write(path: &Path, document: &Value) -> std::io::Result<()> {
-    let mut text = serde_json::to_string_pretty(document)?;
-    text.push('\n');
-    std::fs::write(path, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_of_the_table_are_told_from_the_rest() {
-        let text =
-            "server: x\n| figure | value |\n|---|---|\n| drift | p50 1, p99 2 µs |\n\nlast\n";
-        let printed = printed("cargo bench".to_owned(), text);
-        let row = ("drift".to_owned(), "p50 1, p99 2 µs".to_owned());
-        assert_eq!(printed.rows, [row]);
-        assert_eq!(printed.others, ["server: x", "last"]);
-        let document = document(&[printed]);
-        assert_eq!(document["benches"][0]["figures"][0]["figure"], "drift");
-        assert_eq!(document["version"], 1);
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,5 @@
 //! Set-up, checks and measurements of the repository: `cargo xtask regressions`, `cargo xtask test`,
-//! `cargo xtask repeat`, `cargo xtask mutate`, and `cargo xtask bench`.
+//! `cargo xtask repeat`, `cargo xtask mutate`, `cargo xtask bench` and `cargo xtask soak`.
 //!
 //! Nothing here knows how a server is started or a trace replayed; it installs what is missing,
 //! calls cargo, and shows a table of what happened.
@@ -58,8 +58,11 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Measure what the engine and the clients cost; print a table and write it as JSON.
+    /// Measure what the engine, the clients and runs of many clients cost; print a table with bars and write it as
+    /// JSON.
     Bench(bench::Bench),
+    /// Run mixed work for long, and show whether memory, descriptors and tasks stay what they are.
+    Soak(bench::Soak),
     /// Import captures, replay them, and show how many answers are as they were.
     Agree(agree::Agree),
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         What::Mutate { rest } => plan::mutate(&runner, &rest),
         What::Repeat(repeat) => repeat::repeat(&runner, &repeat),
         What::Bench(bench) => bench::bench(&runner, &bench),
+        What::Soak(soak) => bench::soak(&runner, &soak),
         What::Agree(agree) => agree::agree(&runner, &agree),
     }
 }

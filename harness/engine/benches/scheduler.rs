@@ -10,7 +10,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use replay_engine::{
@@ -88,18 +88,15 @@ fn paced(seconds: f64) {
         PACED_CLIENTS,
         steps.iter().map(|&(client, at)| (client, Some(at))),
     );
-    let sleeper = std::thread::spawn({
-        let moments = moments.clone();
-        move || probe(&moments)
-    });
     let report = replay(
         &trace,
         &RunOptions {
             clock: Clock::default(),
+            calibrate: true,
             ..RunOptions::default()
         },
     );
-    let probe = sleeper.join().expect("the probe does not panic");
+    let probe = report.probe.expect("a paced run has a probe");
     let tasks = tasks(&steps);
     let OpTimes { lag, fault, .. } = &report.times.total;
     let what = format!("paced, {PACED_CLIENTS} clients, {PACED_RATE} ops/s, {seconds} s");
@@ -162,8 +159,9 @@ fn tasks(steps: &[(usize, u64)]) -> Histogram<u64> {
 }
 
 fn row(what: &str, histogram: &Histogram<u64>) {
-    let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|quantile| micros(histogram, quantile));
-    println!("| {what} | p50 {p50:.1}, p99 {p99:.1}, p99.9 {p999:.1}, max {max:.1} µs |");
+    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)] {
+        println!("| {what} {name} | {:.1} µs |", micros(histogram, quantile));
+    }
 }
 
 fn micros(histogram: &Histogram<u64>, quantile: f64) -> f64 {
@@ -236,26 +234,4 @@ impl Random {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-}
-
-/// How late a thread wakes that sleeps until each of these moments, with the least timer slack there is: the default
-/// of 50 µs would flatter the engine.
-fn probe(moments: &[u64]) -> Histogram<u64> {
-    #[cfg(target_os = "linux")]
-    rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))
-        .expect("slack can be set");
-    let mut late = Histogram::new(3).expect("three significant digits are in range");
-    let start = Instant::now();
-    for &at in moments {
-        let due = start + Duration::from_nanos(at);
-        let left = due.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            // `clock_nanosleep`; what is left is taken anew, so that lateness does not add up.
-            std::thread::sleep(left);
-        }
-        let lateness = Instant::now().saturating_duration_since(due).as_nanos() as u64;
-        late.record(lateness)
-            .expect("histograms that resize take any lateness");
-    }
-    late
 }

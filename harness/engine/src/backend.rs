@@ -181,6 +181,18 @@ pub enum Reaction {
     },
 }
 
+impl Reaction {
+    /// The step that it is about.
+    pub(crate) fn step_mut(&mut self) -> &mut StepId {
+        match self {
+            Reaction::Answered { opened_by, .. }
+            | Reaction::Failed { opened_by, .. }
+            | Reaction::Settled { opened_by, .. } => opened_by,
+            Reaction::Held { step, .. } => step,
+        }
+    }
+}
+
 /// Something that a server did unasked to a handle or lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakEvent {

@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use replay_ir::{ClientId, Trace};
-use tokio::task::JoinSet;
+use replay_ir::Trace;
 
-use crate::backend::{Backend, ClientContext, Connection, RunState, Unsupported};
+use crate::backend::{Backend, Unsupported};
+use crate::clients::{Connections, close, connect, identities};
+use crate::copies::Shape;
 use crate::engine::Engine;
 use crate::events::EventQueue;
 use crate::options::{RunOptions, Site, Stop};
+use crate::probe::Probe;
 use crate::readings::Readings;
 use crate::report::RunReport;
-use crate::target::Identity;
 use crate::timer::{RunClock, Timer};
 use crate::verdict::Verdict;
 
 /// The runtime gets a turn after so many turns of the driver's, when there is always something to do.
 const TURNS_BEFORE_YIELD: u32 = 64;
 
-/// A client and its connection, in the trace's order.
-type Connections = Vec<Box<dyn Connection>>;
+/// The longest that the driver looks at the clock without letting others work.
+const LONGEST_SPIN: Duration = Duration::from_millis(1);
 
 /// Why this backend cannot run this trace at all; `None` when it can. What a [`run`] would be skipped for.
 pub fn skip_reason(trace: &Trace, backend: &dyn Backend) -> Option<String> {
@@ -65,12 +66,23 @@ pub async fn run(
     if let Some(reason) = skip_reason(&trace, &*backend) {
         return not_started(Verdict::Skipped { reason });
     }
-    let identities = match identities(&trace, site) {
+    if Shape::overflows(&trace, options.copies.count()) {
+        let reason = format!("{} copies have too many steps", options.copies.count());
+        return not_started(Verdict::Broken { reason });
+    }
+    let identities = match identities(&trace, site, &options.copies) {
         Ok(identities) => identities,
         Err(reason) => return not_started(Verdict::Broken { reason }),
     };
     let queue = EventQueue::with_wire(options.wire.clone());
-    let mut connections = match connect(&trace, &*backend, site, identities, &queue) {
+    let mut connections = match connect(
+        &trace,
+        &*backend,
+        site,
+        &identities,
+        &options.copies,
+        &queue,
+    ) {
         Ok(connections) => connections,
         Err((connections, lack)) => {
             close(&trace, connections, options).await;
@@ -85,11 +97,43 @@ pub async fn run(
         queue,
         options,
     };
-    let engine = tracing::Instrument::instrument(driver.drive(&mut connections), span).await;
-    let close_errors = close(&trace, connections, options).await;
+    let driven = driver.drive(&mut connections);
+    let (engine, probe) = tracing::Instrument::instrument(driven, span.clone()).await;
+    let closing = tracing::debug_span!(parent: &span, "closing");
+    let closed = close(&trace, connections, options);
+    let close_errors = tracing::Instrument::instrument(closed, closing).await;
+    let probe = match probe {
+        Some(probe) => probe.finish().await.map(Box::new),
+        None => None,
+    };
     RunReport {
         close_errors,
+        probe,
         ..engine.finish(backend.name())
+    }
+}
+
+/// A span for each part of a run, for whoever listens to `tracing`.
+struct Phase {
+    name: &'static str,
+    _span: tracing::Span,
+}
+
+impl Phase {
+    fn new(engine: &Engine) -> Self {
+        let name = engine.phase();
+        Self {
+            name,
+            _span: tracing::debug_span!("phase", name),
+        }
+    }
+
+    #[inline]
+    fn follow(&mut self, engine: &Engine) {
+        if !std::ptr::eq(self.name, engine.phase()) {
+            tracing::debug!(from = self.name, to = engine.phase(), "the next phase");
+            *self = Self::new(engine);
+        }
     }
 }
 
@@ -100,12 +144,15 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    async fn drive(mut self, connections: &mut Connections) -> Engine {
+    async fn drive(mut self, connections: &mut Connections) -> (Engine, Option<Probe>) {
         let clock = RunClock::new();
         let mut timer = Timer::new(clock);
         let mut readings = Readings::new(clock);
         let mut batch = Vec::new();
         let mut turns = 0;
+        let mut moments = self.options.calibrate.then(|| self.engine.moments());
+        let mut probe = None;
+        let mut phase = Phase::new(&self.engine);
         let stop = self.options.stop.clone().unwrap_or_default();
         self.announce();
         loop {
@@ -123,19 +170,26 @@ impl Driver<'_> {
                     .break_off(clock.now(), "the run was stopped".to_owned());
             }
             self.engine.advance(clock.now());
+            phase.follow(&self.engine);
+            if moments.is_some()
+                && let Some(start) = self.engine.started_at()
+            {
+                let moments = moments.take().filter(|moments| !moments.is_empty());
+                probe = moments.and_then(|moments| Probe::start(clock.instant(start), moments));
+            }
             self.queue.submitting(readings.look());
             while let Some((client, ops)) = self.engine.dispatch(readings.shared()) {
                 connections[client.0 as usize].submit(ops);
             }
             if let Some(progress) = &self.options.progress {
-                self.engine.publish(progress);
+                self.engine.publish(readings.last(), progress);
             }
             if self.engine.is_over() {
-                return self.engine;
+                return (self.engine, probe);
             }
             if self.queue.is_empty() {
                 turns = 0;
-                self.wait(&mut timer, &stop).await;
+                self.wait(clock, &mut timer, &stop).await;
             } else {
                 turns += 1;
                 if turns % TURNS_BEFORE_YIELD == 0 {
@@ -146,148 +200,45 @@ impl Driver<'_> {
     }
 
     /// Until something has arrived, something is due, or a stop is asked for.
-    async fn wait(&self, timer: &mut Timer, stop: &Stop) {
+    async fn wait(&self, clock: RunClock, timer: &mut Timer, stop: &Stop) {
+        let mut wake = self.engine.wake();
+        if self.engine.started_at().is_some() {
+            let coalesce = self.options.coalesce.as_nanos() as u64;
+            wake = wake.map(|at| at.saturating_add(coalesce));
+            let spin = self.options.spin.min(LONGEST_SPIN).as_nanos() as u64;
+            if spin > 0
+                && let Some(at) = wake
+            {
+                let begin = at.saturating_sub(spin);
+                if begin <= clock.now() {
+                    return self.spin(clock, at);
+                }
+                wake = Some(begin);
+            }
+        }
         tokio::select! {
             biased;
             () = self.queue.arrived() => {}
-            () = timer.until(self.engine.wake()) => {}
+            () = timer.until(wake) => {}
             () = stop.asked() => {}
+        }
+    }
+
+    /// Until this time, or until something has arrived.
+    fn spin(&self, clock: RunClock, until: u64) {
+        while self.queue.is_empty() && clock.now() < until {
+            std::hint::spin_loop();
         }
     }
 
     fn announce(&self) {
         if let Some(progress) = &self.options.progress {
-            let trace = self.engine.trace();
             progress
                 .steps_total
-                .store(trace.len() as u64, Ordering::Relaxed);
+                .store(self.engine.steps() as u64, Ordering::Relaxed);
             progress
                 .clients_total
                 .store(self.engine.clients_to_connect() as u64, Ordering::Relaxed);
-        }
-    }
-}
-
-/// The identity of each client, by [`ClientId`]; an anonymous client has none.
-fn identities(trace: &Trace, site: &Site) -> Result<Vec<Option<Identity>>, String> {
-    let identity = |client: &replay_ir::Client| {
-        let Some(user) = client.arg("user") else {
-            return Ok(None);
-        };
-        let user = user.as_str().unwrap_or_default();
-        let known = site.identities.get(user).cloned().map(Some);
-        known.ok_or_else(|| {
-            format!(
-                "client {} is `{user}`, and this run knows no identity of that name",
-                client.name()
-            )
-        })
-    };
-    trace.clients().iter().map(identity).collect()
-}
-
-/// Makes all clients, in the trace's order; no I/O yet. On a lane that the backend cannot make: those made so far.
-fn connect(
-    trace: &Arc<Trace>,
-    backend: &dyn Backend,
-    site: &Site,
-    identities: Vec<Option<Identity>>,
-    queue: &EventQueue,
-) -> Result<Connections, (Connections, Unsupported)> {
-    let mut made: Vec<Option<Box<dyn Connection>>> = Vec::new();
-    made.resize_with(trace.clients().len(), || None);
-    let known = site.identities.iter();
-    let sids = known.filter_map(|(name, identity)| Some((name.clone(), identity.sid.clone()?)));
-    let sids = Arc::new(sids.collect());
-    let run = RunState::default();
-    let context = |index: usize, identity: Option<Identity>| {
-        let client = ClientId(index as u32);
-        ClientContext {
-            trace: trace.clone(),
-            client,
-            target: site.target.clone(),
-            identity,
-            sids: Arc::clone(&sids),
-            events: queue.events(client),
-            run: run.clone(),
-        }
-    };
-    // Lanes after the connections that they are on.
-    let (lanes, bases): (Vec<_>, Vec<_>) = identities
-        .into_iter()
-        .enumerate()
-        .partition(|(index, _)| trace.clients()[*index].on().is_some());
-    for (index, identity) in bases {
-        made[index] = Some(backend.client(context(index, identity)));
-    }
-    for (index, identity) in lanes {
-        let base = trace.clients()[index]
-            .on()
-            .and_then(|base| made[base.0 as usize].as_mut());
-        let lane = match base {
-            Some(base) => base.lane(context(index, identity)),
-            None => Err(Unsupported {
-                step: None,
-                what: "a lane on a lane".to_owned(),
-            }),
-        };
-        match lane {
-            Ok(lane) => made[index] = Some(lane),
-            Err(lack) => return Err((made.into_iter().flatten().collect(), lack)),
-        }
-    }
-    Ok(made.into_iter().flatten().collect())
-}
-
-/// Closes all clients, lanes before the connections that they are on, so many at a time. What went wrong is logged
-/// and returned.
-async fn close(trace: &Trace, connections: Connections, options: &RunOptions) -> Vec<String> {
-    let is_lane = |index: usize| {
-        trace
-            .clients()
-            .get(index)
-            .is_some_and(|client| client.on().is_some())
-    };
-    let (lanes, bases): (Vec<_>, Vec<_>) = connections
-        .into_iter()
-        .enumerate()
-        .partition(|(index, _)| is_lane(*index));
-    let mut errors = Vec::new();
-    for group in [lanes, bases] {
-        let mut group = group.into_iter();
-        let mut closing = JoinSet::new();
-        loop {
-            while closing.len() < options.connect_parallel.max(1) {
-                let Some((index, connection)) = group.next() else {
-                    break;
-                };
-                let name = trace.clients()[index].name().to_owned();
-                closing.spawn(close_one(name, connection, options.close_timeout));
-            }
-            match closing.join_next().await {
-                Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => {
-                    tracing::warn!(error, "a client could not be closed in good order");
-                    errors.push(error);
-                }
-                Some(Err(error)) => errors.push(format!("closing a client: {error}")),
-                None => break,
-            }
-        }
-    }
-    errors
-}
-
-async fn close_one(
-    name: String,
-    connection: Box<dyn Connection>,
-    bound: Duration,
-) -> Result<(), String> {
-    match tokio::time::timeout(bound, connection.close()).await {
-        Ok(closed) => closed.map_err(|error| error.to_string()),
-        Err(_) => {
-            let bound = replay_ir::time::format_duration(bound.as_nanos() as u64);
-            Err(format!("closing client {name}: not done within {bound}"))
         }
     }
 }

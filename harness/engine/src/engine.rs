@@ -25,6 +25,9 @@ use crate::waits::WaitPicture;
 /// So many breaks that no step has taken yet are kept with what they said.
 const BREAKS_KEPT: usize = 100_000;
 
+/// How often quantiles are published while they are wanted, in nanoseconds.
+const QUANTILES_EVERY: u64 = 1_000_000_000;
+
 /// Where a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -58,17 +61,20 @@ pub(crate) struct Engine {
     run_bound: Option<u64>,
     picture: Option<WaitPicture>,
     broken: Option<String>,
+    /// When quantiles are to be published next.
+    quantiles_at: u64,
 }
 
 impl Engine {
     pub(crate) fn new(trace: Arc<Trace>, options: &RunOptions) -> Self {
-        let plan = Plan::new(trace.clone());
+        let plan = Plan::new(trace.clone(), &options.copies);
+        let shape = plan.shape;
         let bounds = Bounds {
             step: nanoseconds(options.step_timeout),
             connect: nanoseconds(options.connect_timeout),
         };
-        let recorder = Recorder::new(trace.clone(), plan.verbs.len(), options.event_log);
-        let ramp = Ramp::new(to_connect(&plan), options.connect_parallel, bounds.connect);
+        let recorder = Recorder::new(trace.clone(), shape, plan.verbs.len(), options.event_log);
+        let ramp = Ramp::new(to_connect(&plan), options, bounds.connect);
         Self {
             phase: Phase::Connecting,
             ramp,
@@ -88,6 +94,7 @@ impl Engine {
             run_bound: options.run_timeout.map(nanoseconds),
             picture: None,
             broken: None,
+            quantiles_at: 0,
             trace,
         }
     }
@@ -170,10 +177,14 @@ impl Engine {
                         self.dispatch(now)
                     };
                 };
-                self.ops.push(Op::Step(submission.step));
+                // The backend knows the steps by the trace's own numbers.
+                let first = self.scheduler.plan().lanes[submission.client.0 as usize].first_step;
+                self.ops.push(Op::Step(StepId(submission.step.0 - first)));
                 for index in submission.first + 1..submission.first + submission.count {
-                    self.ops.push(Op::Step(self.scheduler.entry(index).step));
+                    let step = self.scheduler.entry(index).step;
+                    self.ops.push(Op::Step(StepId(step.0 - first)));
                 }
+                self.recorder.issued += u64::from(submission.count);
                 submission.client
             }
         };
@@ -193,8 +204,30 @@ impl Engine {
         }
     }
 
-    pub(crate) fn trace(&self) -> &Trace {
-        &self.trace
+    /// How many steps there are in all copies.
+    pub(crate) fn steps(&self) -> usize {
+        self.scheduler.plan().entries.len()
+    }
+
+    /// When time 0 was, once it has been.
+    pub(crate) fn started_at(&self) -> Option<u64> {
+        let begun = !matches!(self.phase, Phase::Connecting | Phase::Measuring);
+        begun.then(|| self.scheduler.started_at())
+    }
+
+    /// When steps are due, each moment once, in nanoseconds from time 0; none with a clock without times.
+    pub(crate) fn moments(&self) -> Vec<u64> {
+        self.scheduler.due_times()
+    }
+
+    /// What goes on, in a word.
+    pub(crate) fn phase(&self) -> &'static str {
+        match self.phase {
+            Phase::Connecting => "connecting",
+            Phase::Measuring | Phase::MeasuringLate => "measuring round trips",
+            Phase::Running => "steps",
+            Phase::Over => "over",
+        }
     }
 
     /// How many clients are connected before time 0.
@@ -214,11 +247,21 @@ impl Engine {
         self.phase = Phase::Over;
     }
 
-    pub(crate) fn publish(&self, progress: &Progress) {
+    pub(crate) fn publish(&mut self, now: u64, progress: &Progress) {
         use std::sync::atomic::Ordering::Relaxed;
         progress
             .steps_done
             .store(self.recorder.through() as u64, Relaxed);
+        if progress.wants_quantiles.load(Relaxed) && (now >= self.quantiles_at || self.is_over()) {
+            self.quantiles_at = now.saturating_add(QUANTILES_EVERY);
+            self.recorder.publish_quantiles(&progress.quantiles);
+        }
+        progress
+            .operations_issued
+            .store(self.recorder.issued, Relaxed);
+        progress
+            .operations_completed
+            .store(self.recorder.completed, Relaxed);
         let differences: usize = self.recorder.by_kind.values().sum();
         progress.differences.store(differences as u64, Relaxed);
         progress

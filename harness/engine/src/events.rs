@@ -8,7 +8,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use replay_ir::{Answer, ClientId};
+use replay_ir::{Answer, ClientId, StepId};
 use tokio::sync::Notify;
 
 use crate::backend::{BreakEvent, Op, Outcome, Reaction};
@@ -40,6 +40,50 @@ pub enum EventKind {
     Reaction(Reaction),
     /// The connection is gone; operations in flight get their own [`Outcome::Lost`].
     Lost(String),
+}
+
+/// Where a copy of a trace begins among all clients and steps of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    pub(crate) first_client: u32,
+    pub(crate) first_step: u32,
+}
+
+impl Place {
+    pub(crate) fn client(self, client: ClientId) -> ClientId {
+        ClientId(client.0.wrapping_add(self.first_client))
+    }
+
+    fn step(self, step: StepId) -> StepId {
+        StepId(step.0.wrapping_add(self.first_step))
+    }
+
+    #[inline]
+    fn op(self, op: Op) -> Op {
+        match op {
+            Op::Step(step) => Op::Step(self.step(step)),
+            other => other,
+        }
+    }
+
+    /// What a client of this copy reports, with the numbers of the run.
+    pub(crate) fn event(self, kind: EventKind) -> EventKind {
+        match kind {
+            EventKind::Done(op, outcome) => EventKind::Done(self.op(op), outcome),
+            EventKind::Interim(op, answer) => EventKind::Interim(self.op(op), answer),
+            EventKind::Break(event) => EventKind::Break(BreakEvent {
+                opened_by: event.opened_by.map(|step| self.step(step)),
+                also: event.also.into_iter().map(|step| self.step(step)).collect(),
+                ..event
+            }),
+            EventKind::Reaction(mut reaction) => {
+                let step = reaction.step_mut();
+                *step = self.step(*step);
+                EventKind::Reaction(reaction)
+            }
+            EventKind::Lost(reason) => EventKind::Lost(reason),
+        }
+    }
 }
 
 /// Where all clients of a run report. The driver makes one; a backend's own tests may too.
@@ -80,8 +124,14 @@ impl EventQueue {
 
     /// The handle through which this client reports.
     pub fn events(&self, client: ClientId) -> Events {
+        self.events_of_copy(client, Place::default())
+    }
+
+    /// The handle of a client of the trace that runs in a copy of it.
+    pub(crate) fn events_of_copy(&self, client: ClientId, copy: Place) -> Events {
         Events {
             client,
+            copy,
             queue: self.clone(),
         }
     }
@@ -139,7 +189,9 @@ impl EventQueue {
 /// Where a client reports; cheap to clone. Reports never block and never fail: after the run they go nowhere.
 #[derive(Clone)]
 pub struct Events {
+    /// As the trace numbers it.
     client: ClientId,
+    copy: Place,
     queue: EventQueue,
 }
 
@@ -156,7 +208,7 @@ impl Events {
 
     /// The handle of another client of the same run.
     pub(crate) fn of(&self, client: ClientId) -> Events {
-        self.queue.events(client)
+        self.queue.events_of_copy(client, self.copy)
     }
 
     /// The final end of an operation, now.
@@ -173,8 +225,8 @@ impl Events {
     /// a server, from within [`Connection::submit`](crate::Connection::submit).
     #[inline(always)]
     pub(crate) fn done_at_once(&self, op: Op, outcome: Outcome) {
-        self.queue
-            .push(self.client, None, EventKind::Done(op, outcome));
+        let event = EventKind::Done(self.copy.op(op), outcome);
+        self.queue.push(self.copy.client(self.client), None, event);
     }
 
     /// An interim answer, now.
@@ -198,6 +250,7 @@ impl Events {
     }
 
     fn push(&self, at: Instant, kind: EventKind) {
-        self.queue.push(self.client, Some(at), kind);
+        let client = self.copy.client(self.client);
+        self.queue.push(client, Some(at), self.copy.event(kind));
     }
 }

@@ -33,6 +33,7 @@ pub fn judge(step: Step<'_>, outcome: &Outcome, took: u64) -> Vec<Difference> {
             expected: step.expect().to_text(),
             actual: format!("the connection was lost: {reason}"),
             detail: Vec::new(),
+            copy: 0,
         }),
         Outcome::Violation(reason) => differences.push(Difference {
             place,
@@ -40,6 +41,7 @@ pub fn judge(step: Step<'_>, outcome: &Outcome, took: u64) -> Vec<Difference> {
             expected: step.expect().to_text(),
             actual: format!("an answer that breaks the protocol: {reason}"),
             detail: Vec::new(),
+            copy: 0,
         }),
         Outcome::Broken(_) => {}
     }
@@ -79,6 +81,7 @@ pub(crate) fn no_answer(step: Step<'_>, bound: u64) -> Difference {
         expected: expected_text(step),
         actual: format!("{what} within {bound}"),
         detail: Vec::new(),
+        copy: 0,
     }
 }
 
@@ -90,6 +93,7 @@ pub(crate) fn cut_off(step: Step<'_>) -> Difference {
         expected: expected_text(step),
         actual: "the connection was lost".to_owned(),
         detail: Vec::new(),
+        copy: 0,
     }
 }
 
@@ -101,6 +105,7 @@ pub(crate) fn unwanted_break(step: Step<'_>, answer: &Answer) -> Difference {
         expected: expected_text(step),
         actual: format!("a break: {}", fields_text(step, answer)),
         detail: Vec::new(),
+        copy: 0,
     }
 }
 
@@ -150,6 +155,7 @@ fn judge_answer(step: Step<'_>, answer: &Answer, differences: &mut Vec<Differenc
             expected: "?".to_owned(),
             actual: answer.to_text(vocabulary),
             detail: Vec::new(),
+            copy: 0,
         });
         return;
     }
@@ -164,6 +170,7 @@ fn judge_answer(step: Step<'_>, answer: &Answer, differences: &mut Vec<Differenc
             expected: names.join("|"),
             actual: status_text(vocabulary, answer.status),
             detail: Vec::new(),
+            copy: 0,
         });
         return;
     }
@@ -200,6 +207,7 @@ fn judge_field(
             None => format!("an answer without `{name}`"),
         },
         detail: Vec::new(),
+        copy: 0,
     })
 }
 
@@ -215,6 +223,7 @@ fn judge_length(step: Step<'_>, expected: &Value<'_>, answer: &Answer) -> Option
         expected: field_text("len", expected),
         actual: field_text("len", &actual),
         detail: Vec::new(),
+        copy: 0,
     })
 }
 
@@ -228,6 +237,7 @@ fn judge_within(step: Step<'_>, took: u64, kind: Kind, differences: &mut Vec<Dif
         expected: format!("within={}", replay_ir::time::format_duration(within)),
         actual: format!("after {}", replay_ir::time::format_duration(took)),
         detail: Vec::new(),
+        copy: 0,
     });
 }
 

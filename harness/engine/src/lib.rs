@@ -5,6 +5,8 @@
 //! [`Backend`] and [`Connection`].
 
 pub mod backend;
+mod clients;
+pub mod copies;
 mod driver;
 mod engine;
 pub mod events;
@@ -13,6 +15,7 @@ mod judge;
 pub mod null;
 pub mod options;
 mod plan;
+mod probe;
 mod readings;
 mod recorder;
 pub mod report;
@@ -32,6 +35,7 @@ pub use backend::{
     Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
     Reaction, RunState, Unsupported,
 };
+pub use copies::Copies;
 pub use driver::{run, skip_reason};
 pub use events::{Event, EventKind, EventQueue, Events};
 pub use judge::judge;

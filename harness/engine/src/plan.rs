@@ -1,4 +1,4 @@
-//! A trace as the scheduler reads it: flat arrays, ordered by client, without a string.
+//! A trace as the scheduler reads it: flat arrays, ordered by client, without a string; as many copies of it as run.
 //!
 //! An operation takes an [`Entry`] of 16 bytes here. What is rare (dependencies, watched steps) lies in sorted side
 //! tables that only flagged entries are looked up in. Order and dependencies that the trace implies are made explicit
@@ -8,6 +8,8 @@
 use std::sync::Arc;
 
 use replay_ir::{ArgKind, Check, ClientId, Dependency, Milestone, Role, Step, StepId, Trace};
+
+use crate::copies::{Copies, Shape};
 
 /// One step in its client's queue.
 #[derive(Debug, Clone, Copy)]
@@ -97,12 +99,15 @@ pub(crate) struct LanePlan {
     pub(crate) end: u32,
     /// The client whose connection it is on; itself for most.
     pub(crate) base: ClientId,
+    /// The first step of its copy of the trace.
+    pub(crate) first_step: u32,
 }
 
 /// The whole queue.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) trace: Arc<Trace>,
+    trace: Arc<Trace>,
+    pub(crate) shape: Shape,
     /// By client, in file order for each.
     pub(crate) entries: Vec<Entry>,
     /// By [`ClientId`].
@@ -119,9 +124,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(trace: Arc<Trace>) -> Self {
+    /// The plan of all copies of a trace, of which there are fewer than 2^32 steps and clients.
+    pub(crate) fn new(trace: Arc<Trace>, copies: &Copies) -> Self {
         let lanes = lanes(&trace);
         let mut plan = Self {
+            shape: Shape::new(&trace, copies.count()),
             entries: entries(&trace, &lanes),
             lanes,
             needs: Vec::new(),
@@ -137,7 +144,79 @@ impl Plan {
             trace: trace.clone(),
         };
         plan.add_needs(&trace);
+        plan.multiply(copies);
         plan
+    }
+
+    /// From one copy to all of them.
+    fn multiply(&mut self, copies: &Copies) {
+        if copies.count() == 1 {
+            return;
+        }
+        let (entries, lanes) = (self.entries.clone(), self.lanes.clone());
+        let (needs, dependents) = (self.needs.clone(), self.dependents.clone());
+        let watched = self.watched.clone();
+        let more = copies.count() as usize - 1;
+        self.entries.reserve_exact(entries.len() * more);
+        self.lanes.reserve_exact(lanes.len() * more);
+        for entry in &mut self.entries {
+            entry.due = entry.due.saturating_add(copies.shift(0));
+        }
+        for copy in 1..copies.count() {
+            let (first_step, first_client) =
+                (self.shape.first_step(copy), self.shape.first_client(copy));
+            let step = |step: StepId| StepId(step.0 + first_step);
+            let client = |client: ClientId| ClientId(client.0 + first_client);
+            let shift = copies.shift(copy);
+            let start = self.entries.len() as u32;
+            self.entries.extend(entries.iter().map(|entry| Entry {
+                due: entry.due.saturating_add(shift),
+                step: step(entry.step),
+                ..*entry
+            }));
+            self.lanes.extend(lanes.iter().map(|lane| LanePlan {
+                start: lane.start + start,
+                end: lane.end + start,
+                base: client(lane.base),
+                first_step,
+            }));
+            self.needs.extend(needs.iter().map(|need| Need {
+                waiter: step(need.waiter),
+                what: Dependency {
+                    step: step(need.what.step),
+                    ..need.what
+                },
+                holder: client(need.holder),
+            }));
+            let dependents = dependents.iter();
+            self.dependents
+                .extend(dependents.map(|&(target, waiter)| (step(target), client(waiter))));
+            self.watched
+                .extend(watched.iter().map(|&watched| step(watched)));
+        }
+    }
+
+    /// The step of the trace that this is.
+    pub(crate) fn step(&self, step: StepId) -> Step<'_> {
+        self.shape.step(&self.trace, step)
+    }
+
+    /// Who does it.
+    pub(crate) fn client_of(&self, step: StepId) -> ClientId {
+        let first = self.shape.first_client(self.shape.copy_of(step));
+        ClientId(self.step(step).client().0 + first)
+    }
+
+    /// The step that opened the handle which this step uses or ends.
+    pub(crate) fn opened_by(&self, step: StepId) -> Option<StepId> {
+        let opener = self.step(step).opened_by()?;
+        Some(self.shape.beside(step, opener))
+    }
+
+    /// The step that its `Label` argument names.
+    pub(crate) fn target(&self, step: StepId) -> Option<StepId> {
+        let target = self.step(step).target()?;
+        Some(self.shape.beside(step, target))
     }
 
     /// The steps whose milestones someone waits for or compares.
@@ -272,6 +351,7 @@ fn lanes(trace: &Trace) -> Vec<LanePlan> {
                 start,
                 end: start + count,
                 base,
+                first_step: 0,
             };
             start = lane.end;
             lane

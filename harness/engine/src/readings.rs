@@ -43,6 +43,11 @@ impl Readings {
         instant
     }
 
+    /// The latest look.
+    pub(crate) fn last(&self) -> u64 {
+        self.now
+    }
+
     /// The moment of the next submission.
     #[inline]
     pub(crate) fn shared(&mut self) -> u64 {

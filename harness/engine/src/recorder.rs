@@ -7,12 +7,14 @@ use hdrhistogram::Histogram;
 use replay_ir::{Answer, ClientId, StepId, Trace};
 
 use crate::backend::{BreakEvent, Outcome, Reaction};
+use crate::copies::Shape;
+use crate::options::FourQuantiles;
 use crate::plan::Entry;
 use crate::report::{
     BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, ReactionRecord,
     Record,
 };
-use crate::tally::OpTally;
+use crate::tally::{self, OpTally};
 use crate::times::{self, Moments, Times};
 use crate::verdict::Kind;
 
@@ -27,6 +29,7 @@ const EVENTS_KEPT: usize = 10_000;
 
 pub(crate) struct Recorder {
     trace: Arc<Trace>,
+    shape: Shape,
     /// Keep everything, with texts.
     log: bool,
     /// Time 0 on the run's clock.
@@ -35,6 +38,9 @@ pub(crate) struct Recorder {
     pub(crate) last_end: u64,
     /// How late the latest dispatch was.
     pub(crate) lag: u64,
+    /// Operations given to the backend, and those that it has answered.
+    pub(crate) issued: u64,
+    pub(crate) completed: u64,
     pub(crate) agreed: usize,
     pub(crate) differed: usize,
     pub(crate) differences: Vec<Difference>,
@@ -54,14 +60,17 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(trace: Arc<Trace>, verbs: usize, log: bool) -> Self {
-        let clients = trace.clients().len();
+    pub(crate) fn new(trace: Arc<Trace>, shape: Shape, verbs: usize, log: bool) -> Self {
+        let clients = trace.clients().len() * shape.copies() as usize;
         Self {
             trace,
+            shape,
             log,
             start: 0,
             last_end: 0,
             lag: 0,
+            issued: 0,
+            completed: 0,
             agreed: 0,
             differed: 0,
             differences: Vec::new(),
@@ -127,7 +136,7 @@ impl Recorder {
         let brief = Brief { moments, step, end };
         if self.log {
             let text = outcome.map(|outcome| self.text(outcome));
-            let record = brief.record(self.start, text);
+            let record = brief.record(self.shape, self.start, text);
             self.records[client.0 as usize].push(record);
         } else {
             self.last.add(client, brief);
@@ -150,10 +159,13 @@ impl Recorder {
         if let (true, Some(Outcome::Answered(answer))) = (room, outcome) {
             let mut answer = answer.clone();
             answer.data = answer.data.filter(|data| data.len() <= DATA_KEPT);
-            self.actual.insert(step, answer);
+            self.actual
+                .entry(self.shape.in_trace(step))
+                .or_insert(answer);
         }
+        let copy = self.shape.copy_of(step);
         for difference in differences {
-            self.add(difference);
+            self.add(Difference { copy, ..difference });
         }
     }
 
@@ -169,10 +181,16 @@ impl Recorder {
     pub(crate) fn broke(&mut self, client: ClientId, at: u64, event: &BreakEvent) {
         if self.log && self.breaks.len() < EVENTS_KEPT {
             let at = at.saturating_sub(self.start);
+            let mut event = event.clone();
+            event.opened_by = event.opened_by.map(|step| self.shape.in_trace(step));
+            for step in &mut event.also {
+                *step = self.shape.in_trace(*step);
+            }
             self.breaks.push(BreakRecord {
-                client,
+                copy: self.shape.copy_of_client(client),
+                client: self.shape.client_in_trace(client),
                 at,
-                event: event.clone(),
+                event,
             });
         }
     }
@@ -197,8 +215,12 @@ impl Recorder {
         };
         if (self.log || must_be_known) && self.reactions.len() < EVENTS_KEPT {
             let at = at.saturating_sub(self.start);
+            let mut reaction = reaction;
+            let step = reaction.step_mut();
+            *step = self.shape.in_trace(*step);
             self.reactions.push(ReactionRecord {
-                client,
+                copy: self.shape.copy_of_client(client),
+                client: self.shape.client_in_trace(client),
                 at,
                 reaction,
             });
@@ -207,13 +229,15 @@ impl Recorder {
 
     pub(crate) fn lost(&mut self, client: ClientId, at: u64, reason: String) {
         tracing::debug!(
-            client = self.trace.client(client).name(),
+            client = self.shape.client(&self.trace, client).name(),
+            copy = self.shape.copy_of_client(client),
             reason,
             "connection lost"
         );
         if self.lost.len() < EVENTS_KEPT {
             self.lost.push(LostConnection {
-                client,
+                copy: self.shape.copy_of_client(client),
+                client: self.shape.client_in_trace(client),
                 at: at.saturating_sub(self.start),
                 reason,
             });
@@ -222,7 +246,7 @@ impl Recorder {
 
     /// A client could not be connected before time 0; `None` for no answer in time.
     pub(crate) fn not_connected(&mut self, client: ClientId, outcome: Option<&Outcome>) {
-        let declared = self.trace.client(client);
+        let declared = self.shape.client(&self.trace, client);
         let user = declared.arg("user").and_then(|user| user.as_str());
         let who = user.map_or(String::new(), |user| format!(" as `{user}`"));
         let (kind, what) = match outcome {
@@ -235,17 +259,22 @@ impl Recorder {
             None => (Kind::Time, "no answer in time".to_owned()),
         };
         self.add(Difference {
-            place: Place::Client(client),
+            place: Place::Client(self.shape.client_in_trace(client)),
             kind,
             expected: format!("client {} connects{who}", declared.name()),
             actual: what,
             detail: Vec::new(),
+            copy: self.shape.copy_of_client(client),
         });
     }
 
     /// How many steps are through.
     pub(crate) fn through(&self) -> usize {
         self.agreed + self.differed + self.not_run.len()
+    }
+
+    pub(crate) fn publish_quantiles(&self, to: &FourQuantiles) {
+        tally::publish_quantiles(self.times.iter().flatten().map(|tally| &**tally), to);
     }
 
     pub(crate) fn take_times(&mut self, verbs: &[&'static str]) -> Times {
@@ -260,11 +289,12 @@ impl Recorder {
         if self.log {
             return std::mem::take(&mut self.records);
         }
-        let clients = 0..self.trace.clients().len() as u32;
+        let clients = 0..self.trace.clients().len() as u32 * self.shape.copies();
         clients
             .map(|client| {
                 let steps = self.last.of(ClientId(client));
-                steps.map(|brief| brief.record(self.start, None)).collect()
+                let record = |brief: &Brief| brief.record(self.shape, self.start, None);
+                steps.map(record).collect()
             })
             .collect()
     }
@@ -288,8 +318,8 @@ struct Brief {
 }
 
 impl Brief {
-    /// With times from time 0 on.
-    fn record(&self, start: u64, text: Option<Box<str>>) -> Record {
+    /// With times from time 0 on, and the trace's number of the step.
+    fn record(&self, shape: Shape, start: u64, text: Option<Box<str>>) -> Record {
         let Moments {
             scheduled,
             eligible,
@@ -297,7 +327,7 @@ impl Brief {
             completed,
         } = self.moments;
         Record {
-            step: self.step,
+            step: shape.in_trace(self.step),
             moments: Moments {
                 scheduled: scheduled.saturating_sub(start),
                 eligible: eligible.saturating_sub(start),

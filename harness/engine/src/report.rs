@@ -22,8 +22,15 @@ pub struct RunReport {
     pub verdict: Verdict,
     /// The backend that ran it.
     pub backend: &'static str,
-    /// Steps of the trace.
+    /// How often the trace ran at the same time; 1 for a run that never started.
+    pub copies: u32,
+    /// Steps of the trace, of all its copies.
     pub steps: usize,
+    /// Operations that were given to the backend. A compound counts with each of its members.
+    pub operations_issued: u64,
+    /// Operations that ended with an answer or with the loss of the connection. As many as were issued, unless some
+    /// were still in flight when the run ended: nothing is ever dropped.
+    pub operations_completed: u64,
     /// Steps that ended exactly as expected.
     pub answers_agreed: usize,
     /// Steps that ended with at least one difference.
@@ -38,11 +45,14 @@ pub struct RunReport {
     pub not_run: Vec<NotRun>,
     /// The four times.
     pub times: Times,
+    /// How late a thread woke that only slept until the same moments, in nanoseconds; with
+    /// [`RunOptions::calibrate`](crate::RunOptions::calibrate) and the paced clock.
+    pub probe: Option<Box<Histogram<u64>>>,
     /// From time 0 to the end of the last step.
     pub duration: Duration,
     /// The smallest round trip in nanoseconds, where one was measured.
     pub round_trip: Option<u64>,
-    /// What each client did, by [`ClientId`]: all of it with [`RunOptions::event_log`](crate::RunOptions::event_log),
+    /// What each client did, by [`ClientId`], the clients of one copy of the trace after those of the other: all of it with [`RunOptions::event_log`](crate::RunOptions::event_log),
     /// otherwise its last few steps.
     pub records: Vec<Vec<Record>>,
     /// The breaks that arrived, in order; kept with the event log only.
@@ -66,7 +76,10 @@ impl RunReport {
         Self {
             verdict,
             backend,
+            copies: 1,
             steps,
+            operations_issued: 0,
+            operations_completed: 0,
             answers_agreed: 0,
             answers_differed: 0,
             differences: Vec::new(),
@@ -74,6 +87,7 @@ impl RunReport {
             actual: BTreeMap::new(),
             not_run: Vec::new(),
             times: Times::default(),
+            probe: None,
             duration: Duration::ZERO,
             round_trip: None,
             records: Vec::new(),
@@ -108,11 +122,12 @@ impl RunReport {
             .filter(move |difference| difference.place == Place::Step(step))
     }
 
-    /// The last `count` records of a client, oldest first.
-    pub fn last_steps(&self, client: ClientId, count: usize) -> &[Record] {
+    /// The last `count` records of a client in a copy of the trace, oldest first.
+    pub fn last_steps(&self, copy: u32, client: ClientId, count: usize) -> &[Record] {
+        let clients = self.records.len() / self.copies.max(1) as usize;
         let records = self
             .records
-            .get(client.0 as usize)
+            .get(copy as usize * clients + client.0 as usize)
             .map_or(&[][..], Vec::as_slice);
         &records[records.len().saturating_sub(count)..]
     }
@@ -149,6 +164,8 @@ pub struct Difference {
     pub actual: String,
     /// More lines where they help: bytes in hexadecimal around the first that differs.
     pub detail: Vec<String>,
+    /// In which copy of the trace, from 0; 0 for what is about the run as a whole.
+    pub copy: u32,
 }
 
 impl Difference {
@@ -174,6 +191,8 @@ impl fmt::Display for Difference {
 /// A step that was not tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotRun {
+    /// In which copy of the trace, from 0.
+    pub copy: u32,
     /// Which.
     pub step: StepId,
     /// Why, as a fragment that names lines: `its handle was not opened in line 4`.
@@ -217,6 +236,8 @@ pub enum End {
 /// A break that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakRecord {
+    /// In which copy of the trace, from 0.
+    pub copy: u32,
     /// On whose connection.
     pub client: ClientId,
     /// Nanoseconds from time 0.
@@ -228,6 +249,8 @@ pub struct BreakRecord {
 /// What a break made a client do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReactionRecord {
+    /// In which copy of the trace, from 0.
+    pub copy: u32,
     /// On whose connection.
     pub client: ClientId,
     /// Nanoseconds from time 0.
@@ -239,6 +262,8 @@ pub struct ReactionRecord {
 /// A connection that ended before the run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostConnection {
+    /// In which copy of the trace, from 0.
+    pub copy: u32,
     /// Whose.
     pub client: ClientId,
     /// Nanoseconds from time 0.

@@ -73,7 +73,9 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     pub(crate) fn new(plan: Plan, clock: Clock, bounds: Bounds) -> Self {
-        let mut marks = vec![Marks::default(); plan.entries.len()];
+        let mut marks = Vec::with_capacity(plan.entries.len());
+        // Written, not only asked for: a long run's memory does not grow page by page then.
+        marks.resize(plan.entries.len(), Marks::default());
         for step in plan.cared_for() {
             marks[step.0 as usize].set(Marks::CARED_FOR);
         }
@@ -197,6 +199,20 @@ impl Scheduler {
 
     fn marks(&self, step: StepId) -> Marks {
         self.marks[step.0 as usize]
+    }
+
+    /// When entries are due, each moment once, in order, from time 0; none with a clock without times.
+    pub(crate) fn due_times(&self) -> Vec<u64> {
+        if self.clock == Clock::Asap {
+            return Vec::new();
+        }
+        let entries = self.plan.entries.iter();
+        let mut times: Vec<u64> = entries
+            .map(|entry| self.scheduled(entry, 0) - self.start)
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        times
     }
 
     /// When the trace wants this entry, on the caller's clock; `eligible` for a clock without times.

@@ -7,10 +7,15 @@ use std::collections::VecDeque;
 use replay_ir::ClientId;
 
 use crate::backend::Outcome;
+use crate::options::RunOptions;
 
 /// Connects clients, at most so many at the same time.
 pub(crate) struct Ramp {
     parallel: usize,
+    /// At least so many nanoseconds lie between the beginnings of two.
+    gap: u64,
+    /// When the next may begin.
+    next_at: u64,
     bound: u64,
     waiting: VecDeque<ClientId>,
     /// With the time at which each is given up.
@@ -19,9 +24,13 @@ pub(crate) struct Ramp {
 }
 
 impl Ramp {
-    pub(crate) fn new(clients: Vec<ClientId>, parallel: usize, bound: u64) -> Self {
+    pub(crate) fn new(clients: Vec<ClientId>, options: &RunOptions, bound: u64) -> Self {
+        let rate = options.connect_rate;
+        let rate = rate.filter(|rate| rate.is_finite() && *rate > 0.0);
         Self {
-            parallel: parallel.max(1),
+            parallel: options.connect_parallel.max(1),
+            gap: rate.map_or(0, |rate| (1e9 / rate) as u64),
+            next_at: 0,
             bound,
             waiting: clients.into(),
             connecting: Vec::new(),
@@ -31,10 +40,12 @@ impl Ramp {
 
     /// The next client to connect; asked for until there is none.
     pub(crate) fn dispatch(&mut self, now: u64) -> Option<ClientId> {
-        if self.connecting.len() >= self.parallel {
+        if self.connecting.len() >= self.parallel || now < self.next_at {
             return None;
         }
         let client = self.waiting.pop_front()?;
+        // A ramp that was held up is not made up for by a burst.
+        self.next_at = self.next_at.max(now.saturating_sub(self.gap)) + self.gap;
         self.connecting
             .push((client, now.saturating_add(self.bound)));
         Some(client)
@@ -66,7 +77,9 @@ impl Ramp {
     }
 
     pub(crate) fn wake(&self) -> Option<u64> {
-        self.connecting.iter().map(|&(_, deadline)| deadline).min()
+        let deadlines = self.connecting.iter().map(|&(_, deadline)| deadline);
+        let room = self.connecting.len() < self.parallel && !self.waiting.is_empty();
+        deadlines.chain(room.then_some(self.next_at)).min()
     }
 
     pub(crate) fn is_over(&self) -> bool {

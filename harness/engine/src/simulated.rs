@@ -17,6 +17,7 @@ use crate::backend::{
     Backend, BreakEvent, Capabilities, ClientContext, CloseError, Connection, Op, Outcome,
     Unsupported,
 };
+use crate::copies::Shape;
 use crate::engine::Engine;
 use crate::events::{EventKind, Events};
 use crate::expected::{expected_answer, final_answer, interim_answer};
@@ -157,7 +158,8 @@ impl Script {
 }
 
 /// Runs a trace against a script in simulated time. `observe` sees every submission with its time in nanoseconds from
-/// the simulation's start, and whatever is reported to the engine.
+/// the simulation's start, and whatever is reported to the engine; clients are numbered through all copies of the
+/// trace, submitted steps as in the trace, reported ones through all copies.
 pub fn simulate(
     trace: &Arc<Trace>,
     script: &Script,
@@ -165,6 +167,7 @@ pub fn simulate(
     mut observe: impl FnMut(u64, Seen<'_>),
 ) -> RunReport {
     let mut engine = Engine::new(trace.clone(), options);
+    let shape = Shape::new(trace, options.copies.count());
     let mut now = 0;
     let mut number = 0_u64;
     // Ordered by time, then by the order in which they were made.
@@ -174,8 +177,11 @@ pub fn simulate(
         engine.advance(now);
         while let Some((client, ops)) = engine.dispatch(now) {
             observe(now, Seen::Submitted(client, ops));
+            let place = shape.place_of(client);
+            let client = shape.client_in_trace(client);
             for &op in ops {
                 for (after, client, kind) in script.events(trace, client, op) {
+                    let (client, kind) = (place.client(client), place.event(kind));
                     due.push(Reverse((
                         now.saturating_add(after.as_nanos() as u64),
                         number,

@@ -3,8 +3,11 @@
 //! The counts lie as in an HDR histogram of three significant digits, which is made of them at the end: adding a value
 //! is then the arithmetic of its index and one increment, and keeps nothing that can be had from the counts later.
 
+use std::sync::atomic::Ordering;
+
 use hdrhistogram::Histogram;
 
+use crate::options::{FourQuantiles, Quantiles};
 use crate::times::{LONGEST, Moments, OpTimes, empty};
 
 /// Three significant digits need 2,000 steps in each power of two, rounded up to a power of two: half of them, as a
@@ -29,13 +32,13 @@ fn value_at(index: usize) -> u64 {
 
 /// Counted values; grows with the largest.
 #[derive(Debug, Clone, Default)]
-struct Tally {
+pub(crate) struct Tally {
     counts: Vec<u64>,
 }
 
 impl Tally {
     #[inline]
-    fn record(&mut self, value: u64) {
+    pub(crate) fn record(&mut self, value: u64) {
         match self.counts.get_mut(index_of(value)) {
             Some(count) => *count += 1,
             None => self.record_larger(value),
@@ -53,7 +56,7 @@ impl Tally {
         self.counts[index] += 1;
     }
 
-    fn histogram(&self) -> Histogram<u64> {
+    pub(crate) fn histogram(&self) -> Histogram<u64> {
         let mut histogram = empty();
         for (index, &count) in self
             .counts
@@ -67,6 +70,43 @@ impl Tally {
         }
         histogram
     }
+}
+
+/// The quantiles of several tallies together, where these lie.
+fn publish(tallies: &[&Tally], to: &Quantiles) {
+    let length = tallies.iter().map(|tally| tally.counts.len()).max();
+    let count = |index: usize| -> u64 {
+        let counts = tallies.iter().filter_map(|tally| tally.counts.get(index));
+        counts.sum()
+    };
+    let all: u64 = tallies.iter().flat_map(|tally| &tally.counts).sum();
+    let mut wanted = [(0.5, &to.p50), (0.99, &to.p99), (0.999, &to.p99_9)]
+        .into_iter()
+        .map(|(quantile, place)| (((all as f64 * quantile).ceil() as u64).max(1), place))
+        .peekable();
+    let mut below = 0;
+    for index in 0..length.unwrap_or_default() {
+        below += count(index);
+        while let Some((_, place)) = wanted.next_if(|(rank, _)| *rank <= below) {
+            place.store(value_at(index), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The quantiles of all these operations together.
+pub(crate) fn publish_quantiles<'a>(
+    tallies: impl Iterator<Item = &'a OpTally>,
+    to: &FourQuantiles,
+) {
+    let tallies: Vec<&OpTally> = tallies.collect();
+    let one = |metric: fn(&OpTally) -> &Tally, to| {
+        let tallies: Vec<&Tally> = tallies.iter().map(|tally| metric(tally)).collect();
+        publish(&tallies, to);
+    };
+    one(|tally| &tally.lag, &to.lag);
+    one(|tally| &tally.fault, &to.fault);
+    one(|tally| &tally.response, &to.response);
+    one(|tally| &tally.service, &to.service);
 }
 
 /// [`OpTimes`] in the making.
@@ -132,6 +172,12 @@ mod tests {
                     made.value_at_quantile(quantile),
                     histogram.value_at_quantile(quantile)
                 );
+            }
+            let published = Quantiles::default();
+            publish(&[&tally, &tally], &published);
+            if !histogram.is_empty() {
+                let p99 = published.p99.load(Ordering::Relaxed);
+                prop_assert_eq!(index_of(p99), index_of(histogram.value_at_quantile(0.99)));
             }
         }
 

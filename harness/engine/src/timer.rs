@@ -18,6 +18,11 @@ impl RunClock {
         }
     }
 
+    /// A moment of this clock.
+    pub(crate) fn instant(&self, at: u64) -> Instant {
+        self.base + Duration::from_nanos(at)
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.at(Instant::now())
     }

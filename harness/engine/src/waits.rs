@@ -16,6 +16,8 @@ pub struct WaitPicture {
 /// One client's wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
+    /// In which copy of the trace, from 0.
+    pub copy: u32,
     /// Who waits.
     pub client: ClientId,
     /// The step that it waits with.
@@ -64,11 +66,16 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { picture, trace } = self;
         writeln!(f, "waits at {}:", Seconds(picture.at))?;
+        let copies = picture.waits.iter().any(|wait| wait.copy > 0);
         for wait in &picture.waits {
             let step = trace.step(wait.step);
+            f.write_str("  ")?;
+            if copies {
+                write!(f, "copy {}: ", wait.copy)?;
+            }
             write!(
                 f,
-                "  {} with `{}` (line {}) waits for ",
+                "{} with `{}` (line {}) waits for ",
                 trace.client(wait.client).name(),
                 step.verb().name,
                 step.line(),

@@ -469,7 +469,7 @@ fn the_report_keeps_the_last_steps_without_the_log() {
     run.assert_passed();
     let last: Vec<u32> = run
         .report
-        .last_steps(client(&trace, "A"), 3)
+        .last_steps(0, client(&trace, "A"), 3)
         .iter()
         .map(|record| record.step.0)
         .collect();

@@ -108,7 +108,7 @@ fn a_late_answer_shows_as_lag_and_not_as_a_lost_step() {
         &options(),
     );
     run.assert_passed();
-    let record = &run.report.last_steps(client(&trace, "A"), 1)[0];
+    let record = &run.report.last_steps(0, client(&trace, "A"), 1)[0];
     assert_eq!(record.moments.scheduled, 2_000_000);
     assert_eq!(record.moments.eligible, 6_000_000);
     assert_eq!(record.moments.dispatched, 6_000_000);
@@ -210,7 +210,7 @@ fn an_expected_interim_answer_frees_the_lane() {
     run.assert_passed();
     assert!(run.done("b") < run.done("a"));
     assert_eq!(
-        run.report.last_steps(client(&trace, "A"), 1)[0]
+        run.report.last_steps(0, client(&trace, "A"), 1)[0]
             .moments
             .completed,
         { run.done("a").unwrap() - 100_000 }

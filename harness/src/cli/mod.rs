@@ -8,6 +8,7 @@ mod capture;
 mod compare;
 mod convert;
 mod dbench;
+mod many;
 mod output;
 mod progress;
 mod run;
@@ -62,6 +63,7 @@ const AFTER_HELP: &str = "\
 Examples:
   smb-replay check traces/*.ir
   smb-replay run traces/lock.ir
+  smb-replay run traces/lock.ir --clients 1000 --ramp 200/s --calibrate
   smb-replay run big.ir.jsonl.zst --backend smb-rs --clock paced --scale 0.5 --report out.json
   SMB_REPLAY_SERVER=smb://nas:445/data SMB_REPLAY_IDENTITIES=ids smb-replay run traces/lock.ir
   smb-replay import dbench /usr/share/dbench/client.txt -o client.ir.jsonl
@@ -240,7 +242,7 @@ struct RunArguments {
     step_timeout: Duration,
     /// Write every frame of every connection, decrypted, as a capture for Wireshark; of a long run
     /// the last 256 MiB. Tokens of the login are left out.
-    #[arg(long, value_name = "FILE.pcapng")]
+    #[arg(long, value_name = "FILE.pcapng", conflicts_with = "clients")]
     frames: Option<PathBuf>,
     /// Write everything that was found as JSON.
     #[arg(long, value_name = "FILE.json")]
@@ -251,6 +253,10 @@ struct RunArguments {
     /// Leave the trace's directory on the server when the run was not as expected.
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    many: many::ManyArguments,
+    #[command(flatten)]
+    measure: many::MeasureArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -54,10 +54,17 @@ fn update(bar: &ProgressBar, progress: &Progress) {
         progress.clients_total.load(Relaxed),
     );
     let differences = progress.differences.load(Relaxed);
-    let lag = progress.lag.load(Relaxed) / 1_000_000;
-    let mut message = format!("{differences} differences, {lag} ms late");
-    if clients < all {
-        message = format!("{clients}/{all} clients connected");
-    }
-    bar.set_message(message);
+    let lag = progress.lag.load(Relaxed) as f64 / 1e6;
+    let in_flight = progress
+        .operations_issued
+        .load(Relaxed)
+        .saturating_sub(progress.operations_completed.load(Relaxed));
+    let lost = progress.connections_lost.load(Relaxed);
+    bar.set_message(if clients < all {
+        format!("{clients}/{all} clients connected, {differences} differences")
+    } else {
+        format!(
+            "{clients} clients, {lost} lost, {in_flight} in flight, {differences} differences, {lag:.1} ms late"
+        )
+    });
 }

@@ -1,5 +1,6 @@
 //! `smb-replay run`.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,14 +9,17 @@ use replay_engine::{Clock, RunOptions, Stop, Verdict, WireLog};
 use replay_ir::Trace;
 use tokio::runtime::Runtime;
 
+use super::many;
 use super::progress::Display;
 use super::{ClockName, Exit, RunArguments, output, say};
 use crate::interrupt::Interrupt;
+use crate::metrics::Metrics;
 use crate::render::{self, Surroundings};
 use crate::replay::{Replayed, Request, replay};
 use crate::report::Report;
+use crate::resources::{Resources, Watch};
 use crate::servers::{POOL, ServerSpec};
-use crate::{backends, histograms, load, needs, pcapng};
+use crate::{backends, histograms, load, needs, pcapng, site};
 
 /// Every step is kept for the text of a failure up to this many; beyond it the last of each client.
 const LOGGED_STEPS: usize = 100_000;
@@ -61,6 +65,11 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
             return Exit::Usage;
         }
     };
+    let mut copies = RunOptions::default();
+    arguments.many.apply(&trace, &mut copies);
+    if let Err(exit) = many::make_room(&trace, copies.copies.count()) {
+        return exit;
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -104,7 +113,22 @@ async fn replay_on(
         say(format_args!("skipped: {reason}"));
         return Exit::Skipped;
     }
-    let options = options(arguments, &trace);
+    let mut options = options(arguments, &trace);
+    options.copies.identities = match arguments.many.identities {
+        Some(identities) => identities,
+        None => site::identities(&trace, &shared.server, options.copies.count()),
+    };
+    let progress = options.progress.clone().unwrap_or_default();
+    let watched = Arc::clone(&progress);
+    let measure = &arguments.measure;
+    let metrics = Metrics::start(measure.metrics, measure.metrics_file.as_deref(), &progress);
+    let metrics = match metrics.await {
+        Ok(metrics) => metrics,
+        Err(reason) => {
+            say(format_args!("metrics: {reason}"));
+            return Exit::BadInput;
+        }
+    };
     let stopper = {
         let (interrupt, stop) = (interrupt.clone(), options.stop.clone());
         tokio::spawn(async move {
@@ -115,7 +139,7 @@ async fn replay_on(
         })
     };
     let wire = options.wire.clone();
-    let display = Display::start(options.progress.clone().unwrap_or_default());
+    let display = Display::start(progress);
     let name = arguments
         .trace
         .file_name()
@@ -130,8 +154,17 @@ async fn replay_on(
         keep_failed: arguments.keep,
         through: None,
     };
+    let watch = arguments.many.is_many().then(|| Watch::start(watched));
     let replayed = replay(&shared, request).await;
+    let resources = match watch {
+        Some(watch) => Some(watch.finish().await),
+        None => None,
+    };
     display.finish();
+    if let Err(reason) = metrics.finish() {
+        say(format_args!("metrics: {reason}"));
+        return Exit::BadInput;
+    }
     stopper.abort();
     if let (Some(path), Some(wire)) = (&arguments.frames, &wire)
         && let Err(error) = pcapng::write(path, &trace, wire)
@@ -140,7 +173,7 @@ async fn replay_on(
         return Exit::BadInput;
     }
     match replayed {
-        Ok(replayed) => tell(arguments, &trace, &replayed),
+        Ok(replayed) => tell(arguments, &trace, &replayed, resources.as_ref()),
         Err(reason) => {
             say(format_args!("broken: {reason}"));
             Exit::Broken
@@ -149,7 +182,7 @@ async fn replay_on(
 }
 
 fn options(arguments: &RunArguments, trace: &Trace) -> RunOptions {
-    RunOptions {
+    let mut options = RunOptions {
         clock: match arguments.clock {
             ClockName::Paced => Clock::Paced {
                 scale: arguments.scale.unwrap_or(1.0),
@@ -158,20 +191,28 @@ fn options(arguments: &RunArguments, trace: &Trace) -> RunOptions {
         },
         step_timeout: arguments.step_timeout,
         run_timeout: arguments.timeout,
-        event_log: trace.len() <= LOGGED_STEPS,
+        event_log: trace.len() <= LOGGED_STEPS && !arguments.many.is_many(),
         wire: arguments.frames.as_ref().map(|_| WireLog::new(KEPT_FRAMES)),
         progress: Some(Arc::default()),
         stop: Some(Stop::default()),
         ..RunOptions::default()
-    }
+    };
+    arguments.many.apply(trace, &mut options);
+    arguments.measure.apply(&mut options);
+    options
 }
 
-fn tell(arguments: &RunArguments, trace: &Trace, replayed: &Replayed) -> Exit {
+fn tell(
+    arguments: &RunArguments,
+    trace: &Trace,
+    replayed: &Replayed,
+    resources: Option<&Resources>,
+) -> Exit {
     for trouble in &replayed.troubles {
         say(trouble);
     }
     let run = &replayed.run;
-    let report = Report::new(trace, &replayed.server, run);
+    let report = Report::new(trace, &replayed.server, run).with_resources(resources);
     if let Some(path) = &arguments.report
         && let Err(error) = write_report(path, &report)
     {
@@ -204,6 +245,7 @@ fn tell(arguments: &RunArguments, trace: &Trace, replayed: &Replayed) -> Exit {
         text = render::failure(trace, run, &around);
         text.push('\n');
     }
+    text.push_str(&measured(trace, replayed, resources));
     text.push_str(&last_line(trace, replayed));
     if output::write(&text) {
         exit
@@ -234,6 +276,74 @@ fn last_line(trace: &Trace, replayed: &Replayed) -> String {
         service.value_at_quantile(0.5) / 1_000,
         service.value_at_quantile(0.99) / 1_000,
     )
+}
+
+/// What is to be known of a run of many clients, or of one beside a probe; nothing for others.
+fn measured(trace: &Trace, replayed: &Replayed, resources: Option<&Resources>) -> String {
+    let run = &replayed.run;
+    let mut text = String::new();
+    if run.copies > 1 {
+        let _ = writeln!(
+            text,
+            "{} copies, {} clients; operations issued {}, completed {}",
+            run.copies,
+            trace.clients().len() * run.copies as usize,
+            run.operations_issued,
+            run.operations_completed,
+        );
+    }
+    let total = &run.times.total;
+    let mut rows = Vec::new();
+    if run.copies > 1 || run.probe.is_some() {
+        rows.push(("lag (drift)", &total.lag));
+        rows.push(("scheduler fault", &total.fault));
+        rows.push(("response", &total.response));
+        rows.push(("service", &total.service));
+    }
+    rows.extend(run.probe.as_deref().map(|probe| ("probe", probe)));
+    for (name, histogram) in rows {
+        let us = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        let _ = writeln!(
+            text,
+            "{name:<16} p50 {:>9.1}  p95 {:>9.1}  p99 {:>9.1}  p99.9 {:>9.1}  max {:>9.1} µs",
+            us(0.5),
+            us(0.95),
+            us(0.99),
+            us(0.999),
+            us(1.0),
+        );
+    }
+    if let Some(resources) = resources {
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        let _ = writeln!(
+            text,
+            "memory {:.1} MiB, at the end {:.1} MiB, peak {:.1} MiB; {}; CPU {:.1} s",
+            mib(resources.first.resident_kib),
+            mib(resources.last.resident_kib),
+            mib(resources.peak_kib),
+            resources.slope_kib_per_s.map_or_else(
+                || "too short for a slope".to_owned(),
+                |slope| format!(
+                    "slope {slope:.2} KiB/s over {:.0} s",
+                    resources.last.at_s - resources.first.at_s
+                ),
+            ),
+            resources.cpu_s,
+        );
+        let _ = writeln!(
+            text,
+            "descriptors {} before, {} to {} meanwhile, {} after; tasks {}, {} to {}, {}",
+            resources.before.descriptors,
+            resources.first.descriptors,
+            resources.last.descriptors,
+            resources.after.descriptors,
+            resources.before.tasks,
+            resources.first.tasks,
+            resources.last.tasks,
+            resources.after.tasks,
+        );
+    }
+    text
 }
 
 fn write_report(path: &Path, report: &Report<'_>) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use replay_ir::{Check, Dependency, Milestone};
+use replay_ir::{Check, Dependency, Milestone, StepId};
 
 use super::Engine;
 use crate::judge;
@@ -19,6 +19,8 @@ impl Engine {
         if self.broken.is_none() {
             self.check(&times);
         }
+        let copies = self.shape().copies();
+        let steps = self.steps();
         let recorder = &mut self.recorder;
         let mut kinds: BTreeSet<Kind> = recorder.by_kind.keys().copied().collect();
         if !recorder.not_run.is_empty() {
@@ -30,8 +32,10 @@ impl Engine {
             None => Verdict::Failed { kinds },
         };
         let ran = recorder.last_end.saturating_sub(recorder.start);
-        let steps = self.trace.len();
         RunReport {
+            copies,
+            operations_issued: recorder.issued,
+            operations_completed: recorder.completed,
             answers_agreed: recorder.agreed,
             answers_differed: recorder.differed,
             differences: std::mem::take(&mut recorder.differences),
@@ -60,8 +64,9 @@ impl Engine {
             place: Place::Run,
             kind: Kind::Time,
             expected: format!("all steps end within {bound}"),
-            actual: format!("{} of {} did", self.recorder.through(), self.trace.len()),
+            actual: format!("{} of {} did", self.recorder.through(), self.steps()),
             detail: Vec::new(),
+            copy: 0,
         });
         self.picture = Some(self.scheduler.picture(now));
         self.scheduler.abort(now);
@@ -89,6 +94,7 @@ impl Engine {
                 expected: format!("after={}", self.trace.milestone_text(what)),
                 actual: "it never came".to_owned(),
                 detail: Vec::new(),
+                copy: wait.copy,
             });
         }
         self.picture = Some(picture);
@@ -102,14 +108,25 @@ impl Engine {
             .to_owned();
         let round_trip = self.trips.fastest().ok_or(reason.as_str());
         let scheduler = &self.scheduler;
-        let moment = |step, milestone| scheduler.moment(step, milestone);
+        let shape = scheduler.plan().shape;
         for check in self.trace.clone().checks() {
-            let difference = match check {
-                Check::Order { .. } => judge::judge_order(&self.trace, check, &moment),
-                Check::Time { .. } => judge::judge_time(check, times, round_trip),
+            let mut add = |difference: Option<Difference>, copy| {
+                if let Some(difference) = difference {
+                    self.recorder.add(Difference { copy, ..difference });
+                }
             };
-            if let Some(difference) = difference {
-                self.recorder.add(difference);
+            match check {
+                // An order is one of each copy; times are those of all.
+                Check::Order { .. } => {
+                    for copy in 0..shape.copies() {
+                        let first = shape.first_step(copy);
+                        let moment = |step: StepId, milestone| {
+                            scheduler.moment(StepId(step.0 + first), milestone)
+                        };
+                        add(judge::judge_order(&self.trace, check, &moment), copy);
+                    }
+                }
+                Check::Time { .. } => add(judge::judge_time(check, times, round_trip), 0),
             }
         }
     }

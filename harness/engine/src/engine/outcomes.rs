@@ -1,9 +1,10 @@
 //! Takes in how operations ended: tells the scheduler, judges, records.
 
-use replay_ir::{Answer, ClientId, Dependency, Role, Step, StepId, Trace};
+use replay_ir::{Answer, ClientId, Dependency, Role, StepId, Trace};
 
 use super::{BREAKS_KEPT, Engine, Phase};
 use crate::backend::{BreakEvent, Op, Outcome};
+use crate::copies::Shape;
 use crate::events::EventKind;
 use crate::judge;
 use crate::plan::EntryFlags;
@@ -13,6 +14,10 @@ use crate::scheduler::{Cause, Completion, Ended, How, StepEnd};
 use crate::times::Moments;
 
 impl Engine {
+    pub(super) fn shape(&self) -> Shape {
+        self.scheduler.plan().shape
+    }
+
     /// The short way for most of a recording: an operation that expects nothing but `ok`, and that nobody waits for,
     /// was answered with it. True when that was all there is to it; otherwise nothing has changed.
     #[inline]
@@ -29,6 +34,7 @@ impl Engine {
         let Some((entry, moments)) = self.scheduler.complete_plain(client, *step, at) else {
             return false;
         };
+        self.recorder.completed += 1;
         self.recorder
             .agreed_plainly(client, &entry, moments, answer.status);
         self.take_ended();
@@ -44,7 +50,7 @@ impl Engine {
                     return;
                 }
                 if let Outcome::Broken(reason) = outcome {
-                    let name = self.trace.client(client).name();
+                    let name = self.shape().client(&self.trace, client).name();
                     let reason = format!("client {name} could not connect: {reason}");
                     self.break_off(at, reason);
                     return;
@@ -63,20 +69,21 @@ impl Engine {
     }
 
     pub(super) fn step_done(&mut self, client: ClientId, id: StepId, at: u64, outcome: Outcome) {
-        if self.phase != Phase::Running || id.0 as usize >= self.trace.len() {
+        if self.phase != Phase::Running || id.0 as usize >= self.steps() {
             return;
         }
+        self.recorder.completed += 1;
         let end = match &outcome {
             Outcome::Answered(answer) => StepEnd::Answered {
                 ok: answer.status == self.trace.vocabulary().ok,
             },
             Outcome::Lost(_) => StepEnd::Lost {
-                allowed: judge::allows_loss(self.trace.step(id)),
+                allowed: judge::allows_loss(self.shape().step(&self.trace, id)),
             },
             Outcome::Violation(_) => StepEnd::Violation,
             Outcome::Broken(reason) => {
-                let step = self.trace.step(id);
-                let name = self.trace.client(client).name();
+                let step = self.shape().step(&self.trace, id);
+                let name = self.shape().client(&self.trace, client).name();
                 let reason = format!("client {name}, line {}: {reason}", step.line());
                 self.break_off(at, reason);
                 return;
@@ -90,7 +97,7 @@ impl Engine {
                 self.finals.insert(id, outcome);
             }
             Completion::Stray => {
-                let line = self.trace.step(id).line();
+                let line = self.shape().step(&self.trace, id).line();
                 tracing::debug!(line, ?outcome, "an answer to a step that is not in flight");
             }
         }
@@ -123,7 +130,7 @@ impl Engine {
                 .lost(client, moments.completed, reason.clone());
         }
         let took = moments.completed.saturating_sub(moments.dispatched);
-        let differences = judge::judge(self.trace.step(entry.step), &outcome, took);
+        let differences = judge::judge(self.shape().step(&self.trace, entry.step), &outcome, took);
         self.recorder
             .judged(entry.step, differences, Some(&outcome));
         // A step that had expected an interim answer may be awaited all the same.
@@ -133,7 +140,7 @@ impl Engine {
     }
 
     pub(super) fn interim(&mut self, client: ClientId, id: StepId, at: u64, answer: Answer) {
-        if self.phase != Phase::Running || id.0 as usize >= self.trace.len() {
+        if self.phase != Phase::Running || id.0 as usize >= self.steps() {
             return;
         }
         let Some((index, moments)) = self.scheduler.interim(client, id, at) else {
@@ -145,7 +152,7 @@ impl Engine {
         self.recorder
             .end(client, id, moments, End::Pending, Some(&outcome));
         let took = moments.completed.saturating_sub(moments.dispatched);
-        let differences = judge::judge(self.trace.step(id), &outcome, took);
+        let differences = judge::judge(self.shape().step(&self.trace, id), &outcome, took);
         self.recorder.judged(id, differences, Some(&outcome));
     }
 
@@ -157,7 +164,8 @@ impl Engine {
         if event.opened_by.is_none() {
             tracing::debug!(?event, "a break for no known handle");
         }
-        let known = |step: &StepId| (step.0 as usize) < self.trace.len();
+        let steps = self.steps();
+        let known = |step: &StepId| (step.0 as usize) < steps;
         let openers = event.opened_by.into_iter().chain(event.also);
         for opener in openers.filter(known).collect::<Vec<_>>() {
             let number = self.scheduler.broke(opener, at);
@@ -189,53 +197,55 @@ impl Engine {
             how,
         } = ended;
         let trace = self.trace.clone();
-        let step = trace.step(self.scheduler.entry(entry).step);
+        let id = self.scheduler.entry(entry).step;
+        let step = self.shape().step(&trace, id);
         let took = moments.completed.saturating_sub(moments.dispatched);
         let waited = |recorder: &mut Recorder, end, outcome: Option<&Outcome>| {
-            recorder.end(client, step.id(), moments, end, outcome);
+            recorder.end(client, id, moments, end, outcome);
         };
         match how {
-            How::Awaited(target) => self.awaited(client, step, target, moments),
+            How::Awaited(target) => self.awaited(client, id, target, moments),
             How::Broke(opener, number) => {
                 let answer = self.breaks.remove(&(opener, number)).unwrap_or_default();
                 let differences = judge::judge_break(step, &answer, took);
                 let outcome = Outcome::Answered(answer);
                 waited(&mut self.recorder, End::Waited, Some(&outcome));
-                self.recorder.judged(step.id(), differences, Some(&outcome));
+                self.recorder.judged(id, differences, Some(&outcome));
             }
             How::Unwanted(opener, number) => {
                 let answer = self.breaks.remove(&(opener, number)).unwrap_or_default();
                 let difference = judge::unwanted_break(step, &answer);
                 let outcome = Outcome::Answered(answer);
                 waited(&mut self.recorder, End::Waited, Some(&outcome));
-                self.recorder
-                    .judged(step.id(), vec![difference], Some(&outcome));
+                self.recorder.judged(id, vec![difference], Some(&outcome));
             }
             How::Quiet | How::Paused => {
                 waited(&mut self.recorder, End::Waited, None);
-                self.recorder.judged(step.id(), Vec::new(), None);
+                self.recorder.judged(id, Vec::new(), None);
             }
             How::TimedOut(bound) => {
                 waited(&mut self.recorder, End::TimedOut, None);
                 let difference = judge::no_answer(step, bound);
-                self.recorder.judged(step.id(), vec![difference], None);
+                self.recorder.judged(id, vec![difference], None);
             }
             How::CutOff => {
                 waited(&mut self.recorder, End::Lost, None);
                 let difference = judge::cut_off(step);
-                self.recorder.judged(step.id(), vec![difference], None);
+                self.recorder.judged(id, vec![difference], None);
             }
             How::Unfinished => {
                 waited(&mut self.recorder, End::Unfinished, None);
                 let why = "the run ended before its answer came".to_owned();
                 self.recorder.not_run.push(NotRun {
+                    copy: self.shape().copy_of(id),
                     step: step.id(),
                     why,
                 });
             }
             How::NotRun(cause) => {
-                let why = why(&trace, cause);
+                let why = why(&trace, self.shape(), cause);
                 self.recorder.not_run.push(NotRun {
+                    copy: self.shape().copy_of(id),
                     step: step.id(),
                     why,
                 });
@@ -246,7 +256,7 @@ impl Engine {
     pub(super) fn awaited(
         &mut self,
         client: ClientId,
-        step: Step<'_>,
+        id: StepId,
         target: StepId,
         moments: Moments,
     ) {
@@ -254,10 +264,11 @@ impl Engine {
             Outcome::Lost("the awaited step has no final answer of its own".to_owned())
         });
         let took = moments.completed.saturating_sub(moments.dispatched);
+        let step = self.shape().step(&self.trace, id);
         let differences = judge::judge(step, &outcome, took);
         self.recorder
-            .end(client, step.id(), moments, end_of(&outcome), Some(&outcome));
-        self.recorder.judged(step.id(), differences, Some(&outcome));
+            .end(client, id, moments, end_of(&outcome), Some(&outcome));
+        self.recorder.judged(id, differences, Some(&outcome));
     }
 }
 
@@ -271,8 +282,8 @@ fn end_of(outcome: &Outcome) -> End {
 }
 
 /// Why a step was not run, with the lines that people look for.
-fn why(trace: &Trace, cause: Cause) -> String {
-    let line = |step: StepId| trace.step(step).line();
+fn why(trace: &Trace, shape: Shape, cause: Cause) -> String {
+    let line = |step: StepId| shape.step(trace, step).line();
     match cause {
         Cause::NotConnected => "its client was not connected".to_owned(),
         Cause::Refused(step) => format!("line {} did not connect its client", line(step)),
@@ -280,7 +291,11 @@ fn why(trace: &Trace, cause: Cause) -> String {
         Cause::NoAnswer(step) => format!("line {} of its client got no answer", line(step)),
         Cause::NotOpened(step) => format!("its handle was not opened in line {}", line(step)),
         Cause::Never(step, milestone) => {
-            let what = trace.milestone_text(Dependency { step, milestone });
+            let in_trace = shape.in_trace(step);
+            let what = trace.milestone_text(Dependency {
+                step: in_trace,
+                milestone,
+            });
             format!(
                 "it waits for {what} (line {}), which cannot come any more",
                 line(step)

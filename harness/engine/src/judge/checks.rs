@@ -26,6 +26,7 @@ pub(crate) fn judge_order(
             expected,
             actual,
             detail: Vec::new(),
+            copy: 0,
         })
     };
     let all: Vec<String> = milestones.iter().map(text).collect();
@@ -69,6 +70,7 @@ pub(crate) fn judge_time(
             expected,
             actual,
             detail: Vec::new(),
+            copy: 0,
         })
     };
     let duration = replay_ir::time::format_duration;

@@ -25,6 +25,7 @@ pub(super) fn judge(
             expected: shown.clone(),
             actual,
             detail,
+            copy: 0,
         })
     };
     let Some(data) = &answer.data else {

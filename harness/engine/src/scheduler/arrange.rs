@@ -180,7 +180,7 @@ impl Scheduler {
         let mut open = false;
         for entry in entries {
             if entry.flags.has(EntryFlags::USES) && !self.not_opened.is_empty() {
-                let opener = self.plan.trace.step(entry.step).opened_by();
+                let opener = self.plan.opened_by(entry.step);
                 if let Some(opener) = opener.filter(|opener| self.not_opened.contains(opener)) {
                     return Needs::Hopeless(Cause::NotOpened(opener));
                 }

@@ -136,7 +136,8 @@ impl Scheduler {
             return None;
         }
         let entry = self.plan.entries[lane.next as usize];
-        let step = self.plan.trace.step(entry.step);
+        let step = self.plan.step(entry.step);
+        let shape = self.plan.shape;
         let (what, since) = match lane.state {
             LaneState::Flying => (WaitsFor::Answer, lane.dispatched),
             LaneState::Blocked => (self.blocker(client)?, lane.eligible),
@@ -158,8 +159,9 @@ impl Scheduler {
         };
         let since = since.saturating_sub(self.start);
         Some(Wait {
-            client,
-            step: entry.step,
+            copy: shape.copy_of(entry.step),
+            client: shape.client_in_trace(client),
+            step: step.id(),
             what,
             since,
         })
@@ -177,6 +179,7 @@ impl Scheduler {
                 .marks(need.what.step)
                 .has(Marks::bit(need.what.milestone))
         })?;
-        Some(WaitsFor::Milestone(open.what.step, open.what.milestone))
+        let step = self.plan.shape.in_trace(open.what.step);
+        Some(WaitsFor::Milestone(step, open.what.milestone))
     }
 }

@@ -93,7 +93,7 @@ impl Scheduler {
     fn within(&self, index: u32) -> Option<u64> {
         let entry = &self.plan.entries[index as usize];
         if entry.flags.has(EntryFlags::WITHIN) {
-            self.plan.trace.step(entry.step).within()
+            self.plan.step(entry.step).within()
         } else {
             None
         }
@@ -122,10 +122,11 @@ impl Scheduler {
     pub(super) fn look(&mut self, client: ClientId, at: u64) {
         let lane = &self.lanes[client.0 as usize];
         let entry = self.plan.entries[lane.next as usize];
-        let step = self.plan.trace.step(entry.step);
         let role = entry.flags.role();
         if role == Role::Await {
-            let Some(target) = step.target() else { return };
+            let Some(target) = self.plan.target(entry.step) else {
+                return;
+            };
             let marks = self.marks(target);
             if marks.has(Marks::DONE) {
                 self.finish_wait(client, at, How::Awaited(target));
@@ -136,7 +137,7 @@ impl Scheduler {
             }
             return;
         }
-        if let Some(opener) = step.opened_by() {
+        if let Some(opener) = self.plan.opened_by(entry.step) {
             let breaks = self.breaks.entry(opener).or_default();
             if breaks.arrived > breaks.taken {
                 let number = breaks.taken;

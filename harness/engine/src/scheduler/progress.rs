@@ -237,7 +237,7 @@ impl Scheduler {
 
     /// For a step whose lane has gone on.
     fn flags_of(&self, step: StepId) -> EntryFlags {
-        let client = self.plan.trace.step(step).client();
+        let client = self.plan.client_of(step);
         let lane = self.plan.lanes[client.0 as usize];
         let entries = &self.plan.entries[lane.start as usize..lane.end as usize];
         let index = entries.partition_point(|entry| entry.step < step);
