@@ -148,7 +148,7 @@ impl Driver<'_> {
         let clock = RunClock::new();
         let mut timer = Timer::new(clock);
         let mut readings = Readings::new(clock);
-        let mut batch = Vec::new();
+        let (mut batch, mut plain) = (Vec::new(), Vec::new());
         let mut turns = 0;
         let mut moments = self.options.calibrate.then(|| self.engine.moments());
         let mut probe = None;
@@ -156,7 +156,11 @@ impl Driver<'_> {
         let stop = self.options.stop.clone().unwrap_or_default();
         self.announce();
         loop {
-            self.queue.take(&mut batch);
+            self.queue.take_all(&mut batch, &mut plain);
+            for end in &plain {
+                let at = self.engine.dispatched(end.0);
+                self.engine.plain(*end, at.unwrap_or(readings.last()));
+            }
             for event in &mut batch {
                 let dispatched = event.at_once.then(|| self.engine.dispatched(event.client));
                 let at = match dispatched.flatten() {

@@ -102,9 +102,14 @@ struct Inner {
 #[derive(Default)]
 struct Batch {
     events: Vec<Event>,
+    /// Steps that took no time and were answered with the vocabulary's `ok` and no more: most of them without a server.
+    plain: Vec<PlainEnd>,
     /// When the driver last began to submit.
     submitting: Option<Instant>,
 }
+
+/// A step, by the numbers of the run, that ended when it was submitted, with `ok` and no more.
+pub(crate) type PlainEnd = (ClientId, StepId);
 
 impl EventQueue {
     /// An empty queue.
@@ -139,13 +144,22 @@ impl EventQueue {
     /// Moves everything that has arrived into `batch`, which is emptied first. Its capacity goes back to the queue,
     /// so that a steady run allocates nothing here.
     pub fn take(&self, batch: &mut Vec<Event>) {
+        self.take_all(batch, &mut Vec::new());
+    }
+
+    /// The same with what ended plainly.
+    pub(crate) fn take_all(&self, batch: &mut Vec<Event>, plain: &mut Vec<PlainEnd>) {
         batch.clear();
-        mem::swap(&mut self.lock().events, batch);
+        plain.clear();
+        let mut waiting = self.lock();
+        mem::swap(&mut waiting.events, batch);
+        mem::swap(&mut waiting.plain, plain);
     }
 
     /// True when nothing waits to be taken.
     pub fn is_empty(&self) -> bool {
-        self.lock().events.is_empty()
+        let waiting = self.lock();
+        waiting.events.is_empty() && waiting.plain.is_empty()
     }
 
     /// Returns when something may have arrived since the last [`take`](Self::take). May return without cause.
@@ -169,7 +183,18 @@ impl EventQueue {
             at_once: at.is_none(),
         };
         batch.events.push(event);
-        let first = batch.events.len() == 1;
+        let first = batch.events.len() == 1 && batch.plain.is_empty();
+        drop(batch);
+        if first {
+            self.inner.arrived.notify_one();
+        }
+    }
+
+    #[inline(always)]
+    fn push_plain(&self, end: PlainEnd) {
+        let mut batch = self.lock();
+        batch.plain.push(end);
+        let first = batch.plain.len() == 1 && batch.events.is_empty();
         drop(batch);
         if first {
             self.inner.arrived.notify_one();
@@ -227,6 +252,14 @@ impl Events {
     pub(crate) fn done_at_once(&self, op: Op, outcome: Outcome) {
         let event = EventKind::Done(self.copy.op(op), outcome);
         self.queue.push(self.copy.client(self.client), None, event);
+    }
+
+    /// The same of a step that is answered with the vocabulary's `ok` and no more. For the engine's own driver alone:
+    /// [`EventQueue::take`] does not show it.
+    #[inline(always)]
+    pub(crate) fn done_plainly(&self, step: StepId) {
+        let end = (self.copy.client(self.client), self.copy.step(step));
+        self.queue.push_plain(end);
     }
 
     /// An interim answer, now.

@@ -5,7 +5,7 @@ use replay_ir::{Answer, ClientId, Dependency, Role, StepId, Trace};
 use super::{BREAKS_KEPT, Engine, Phase};
 use crate::backend::{BreakEvent, Op, Outcome};
 use crate::copies::Shape;
-use crate::events::EventKind;
+use crate::events::{EventKind, PlainEnd};
 use crate::judge;
 use crate::plan::EntryFlags;
 use crate::recorder::Recorder;
@@ -25,18 +25,33 @@ impl Engine {
         let EventKind::Done(Op::Step(step), Outcome::Answered(answer)) = kind else {
             return false;
         };
-        let usual = self.phase == Phase::Running
-            && answer.status == self.trace.vocabulary().ok
-            && !self.recorder.keeps_texts();
-        if !usual {
+        answer.status == self.trace.vocabulary().ok && self.ended_plainly(client, *step, at)
+    }
+
+    /// A step was answered with `ok` and no more.
+    #[inline]
+    pub(crate) fn plain(&mut self, (client, step): PlainEnd, at: u64) {
+        if !self.ended_plainly(client, step, at) {
+            let answer = Answer {
+                status: self.trace.vocabulary().ok,
+                ..Answer::default()
+            };
+            self.step_done(client, step, at, Outcome::Answered(answer));
+            self.take_ended();
+        }
+    }
+
+    #[inline]
+    fn ended_plainly(&mut self, client: ClientId, step: StepId, at: u64) -> bool {
+        if self.phase != Phase::Running || self.recorder.keeps_texts() {
             return false;
         }
-        let Some((entry, moments)) = self.scheduler.complete_plain(client, *step, at) else {
+        let Some((entry, moments)) = self.scheduler.complete_plain(client, step, at) else {
             return false;
         };
         self.recorder.completed += 1;
-        self.recorder
-            .agreed_plainly(client, &entry, moments, answer.status);
+        let ok = self.trace.vocabulary().ok;
+        self.recorder.agreed_plainly(client, &entry, moments, ok);
         self.take_ended();
         true
     }
