@@ -23,7 +23,7 @@ impl Display {
             return Self { task: None };
         }
         let bar = ProgressBar::new(0);
-        let style = "{elapsed_precise} {bar:30} {human_pos}/{human_len} steps, {per_sec} {msg}";
+        let style = "{elapsed_precise} {bar:12} {human_pos}/{human_len} steps, {msg}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         let shown = bar.clone();
         let task = tokio::spawn(async move {
@@ -63,8 +63,7 @@ fn update(bar: &ProgressBar, progress: &Progress) {
     bar.set_message(if clients < all {
         format!("{clients}/{all} clients connected, {differences} differences")
     } else {
-        format!(
-            "{clients} clients, {lost} lost, {in_flight} in flight, {differences} differences, {lag:.1} ms late"
-        )
+        // What matters most comes first: a narrow terminal cuts off the rest.
+        format!("{lag:.1} ms late, {differences} differences, {clients} clients, {lost} lost, {in_flight} in flight")
     });
 }
