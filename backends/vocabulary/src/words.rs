@@ -109,7 +109,7 @@ impl<F: Flags<Bits = u32> + Copy> FlagWords<F> {
     }
 
     /// The words and their bits, in canonical order.
-    pub(crate) fn words(&self) -> &'static [(&'static str, F)] {
+    pub fn words(&self) -> &'static [(&'static str, F)] {
         self.words
     }
 

@@ -55,3 +55,12 @@ pub fn decode_full_ea(data: &[u8]) -> impl Iterator<Item = Result<FullEa, Error>
         })
     })
 }
+
+/// The names of FILE_GET_EA_INFORMATION (MS-FSCC 2.4.16.1), none of an empty buffer. Ends after the first error.
+pub fn decode_get_ea(data: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, Error>> + '_ {
+    Chain::new("FILE_GET_EA_INFORMATION", 5, data).map(|item| {
+        let mut reader = item?;
+        let length = usize::from(reader.u8()?);
+        Ok(reader.take(length)?.to_vec())
+    })
+}

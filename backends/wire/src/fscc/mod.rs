@@ -22,7 +22,7 @@ pub use control::{
 pub use directory::{
     DirectoryEntries, DirectoryEntry, EntryDetails, decode_directory, encode_directory,
 };
-pub use ea::{FullEa, decode_full_ea, encode_full_ea, encode_get_ea};
+pub use ea::{FullEa, decode_full_ea, decode_get_ea, encode_full_ea, encode_get_ea};
 pub use file::{
     FileAccessInformation, FileAlignmentInformation, FileAllInformation, FileAllocationInformation,
     FileAttributeTagInformation, FileBasicInformation, FileDispositionInformation,

@@ -81,13 +81,28 @@ impl NameKey {
     /// The system gives no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(std::io::Error::other)?;
+        getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(Self(key))
     }
 
     /// The key of a secret of any length, for instance the content of a file.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
+    }
+
+    /// A number from 1000 on for the last of these, which depends on all of them.
+    pub(super) fn number(&self, parts: &[u32]) -> u32 {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(b"number");
+        parts
+            .iter()
+            .for_each(|part| hash.update(part.to_le_bytes()));
+        let digest: [u8; 32] = hash.finalize().into();
+        let number = digest
+            .first_chunk()
+            .map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        number % (u32::MAX - 1000) + 1000
     }
 
     /// Another name of the same shape for a part of a path.

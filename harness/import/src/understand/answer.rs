@@ -9,13 +9,17 @@ use crate::capture::ConnectionId;
 use replay_ir::{ExpectStatus, OwnedValue};
 use smb_vocabulary::{answer, words};
 use smb_wire::fscc::{
-    FileAllocationInformation, FileDispositionInformation, FileEndOfFileInformation,
-    FileRenameInformation, decode_directory, decode_notify,
+    FileAllocationInformation, FileDispositionInformation, FileDispositionInformationEx,
+    FileEndOfFileInformation, FileRenameInformation, FileRenameInformationEx, decode_directory,
+    decode_notify,
 };
-use smb_wire::messages::{CreateRequest, CreateResponse, QueryDirectoryRequest, ResponseContext};
+use smb_wire::messages::{
+    CreateRequest, CreateResponse, QueryDirectoryRequest, RequestContext, ResponseContext,
+};
 use smb_wire::{
-    CloseFlags, CreateAction, CreateDisposition, DurableFlags, FileAttributes, FileInfoClass,
-    Header, InfoType, OplockLevel, QueryDirectoryFlags, Request, Response, ntstatus,
+    AdditionalInformation, CloseFlags, CreateAction, CreateDisposition, DurableFlags,
+    FileAttributes, FileInfoClass, Header, InfoType, OplockLevel, QueryDirectoryFlags, Request,
+    Response, ntstatus,
 };
 
 /// Attributes that a test can see; the others are as the server makes them.
@@ -91,10 +95,19 @@ impl World {
         let (Some(step), None) = (flight.step, flight.skipped) else {
             return;
         };
+        if let Some(reason) = self.drafts[step].stale
+            && status == ntstatus::SUCCESS
+        {
+            return self.drop_step(step, reason);
+        }
         if let Some(open) = flight.open
             && self.opens[open].failed
+            && !matches!(flight.request, Request::Create(_))
         {
-            return self.drop_step(step, "it is related to an open that failed");
+            let created_by = &self.drafts[self.opens[open].created_by];
+            if created_by.dropped || created_by.frame != self.drafts[step].frame {
+                return self.drop_step(step, "it is related to an open that failed");
+            }
         }
         let step = match self.drafts[step].progress {
             Progress::Pending if self.needs_no_await(step) => step,
@@ -118,7 +131,7 @@ impl World {
                 self.created(id, step, &flight, request, &answer);
             }
             (Request::Create(request), _) => self.not_created(&flight, request, status),
-            (_, response) => self.on_open_answered(step, status, &flight, response),
+            (_, response) => self.on_open_answered(id, step, status, &flight, response),
         }
     }
 
@@ -143,6 +156,9 @@ impl World {
         answer: &CreateResponse,
     ) {
         let Some(index) = flight.open else { return };
+        if let Some(old) = self.opens[index].reconnects {
+            return self.reconnected(id, step, (index, old), request, answer);
+        }
         let path = self.opens[index].path.clone();
         let raw = self.drafts[self.opens[index].created_by]
             .args
@@ -173,6 +189,18 @@ impl World {
             self.observe(parent, Seen::DIRECTORY);
         }
         let node = self.node(&path, made, answer.end_of_file);
+        if made {
+            self.nodes[node].made_by = Some(self.opens[index].client);
+        }
+        if made
+            && request
+                .create_contexts
+                .iter()
+                .any(|context| matches!(context, RequestContext::SdBuffer(_)))
+        {
+            let all = AdditionalInformation::OWNER | AdditionalInformation::DACL;
+            self.nodes[node].security_set = all;
+        }
         if !made && answer.create_action != CreateAction::OPENED {
             self.nodes[node].content.resize(0);
         }
@@ -184,6 +212,30 @@ impl World {
         if answer.oplock_level != OplockLevel::LEASE {
             open.lease = None;
         }
+        self.by_id.insert((id, answer.file_id), index);
+        self.expect_created(step, directory, request, answer);
+    }
+
+    fn reconnected(
+        &mut self,
+        id: ConnectionId,
+        step: StepIndex,
+        (index, old): (usize, usize),
+        request: &CreateRequest,
+        answer: &CreateResponse,
+    ) {
+        let before = &self.opens[old];
+        let (node, directory, lease) = (before.node, before.directory, before.lease);
+        let delete_on_close = before.delete_on_close;
+        let open = &mut self.opens[index];
+        (open.node, open.directory) = (node, directory);
+        open.delete_on_close = delete_on_close;
+        open.file_id = Some(answer.file_id);
+        open.oplock = answer.oplock_level;
+        open.lease = match answer.oplock_level {
+            OplockLevel::LEASE => open.lease.or(lease),
+            _ => None,
+        };
         self.by_id.insert((id, answer.file_id), index);
         self.expect_created(step, directory, request, answer);
     }
@@ -245,6 +297,9 @@ impl World {
         {
             return;
         }
+        if self.opens[index].reconnects.is_some() {
+            return;
+        }
         let path = self.opens[index].path.clone();
         let finds = matches!(
             request.create_disposition,
@@ -287,8 +342,8 @@ impl World {
             } else {
                 Content::given(size)
             },
-            given_fill: None,
             existed: !made,
+            ..Node::default()
         });
         let node = self.nodes.len() - 1;
         self.by_path.insert(key, node);
@@ -300,11 +355,16 @@ impl World {
 
     fn on_open_answered(
         &mut self,
+        id: ConnectionId,
         step: StepIndex,
         status: u32,
         flight: &InFlight,
         response: Response,
     ) {
+        if let (Request::Ioctl(request), Response::Ioctl(answer)) = (&flight.request, &response) {
+            let code = request.ctl_code;
+            return self.controlled(id, step, status, flight, code, answer.clone());
+        }
         let Some(index) = flight.open else { return };
         let node = self.opens[index].node;
         let success = status == ntstatus::SUCCESS;
@@ -346,6 +406,16 @@ impl World {
                 let class = FileInfoClass(request.file_info_class);
                 let directory = self.opens[index].directory;
                 self.expect_info(step, class, directory, &answer.buffer);
+            }
+            (Request::QueryInfo(request), Response::QueryInfo(answer))
+                if success && request.info_type == InfoType::SECURITY =>
+            {
+                self.described(step, index, &answer.buffer);
+            }
+            (Request::SetInfo(request), _)
+                if success && request.info_type == InfoType::SECURITY =>
+            {
+                self.secured(index, request.additional_information);
             }
             (Request::QueryDirectory(request), Response::QueryDirectory(answer)) if success => {
                 self.listed(step, index, request, &answer.buffer);
@@ -405,6 +475,16 @@ impl World {
         directory: bool,
         buffer: &[u8],
     ) {
+        if class == FileInfoClass::FULL_EA {
+            match self.expected_attributes(buffer) {
+                Some(attributes) => self.drafts[step].expect("ea", attributes),
+                None => self.adapt(
+                    "query-info",
+                    "of extended attributes that no step has set; only the status is expected",
+                ),
+            }
+            return;
+        }
         let Ok(found) = answer::query_info(class, ntstatus::SUCCESS, buffer) else {
             return self.adapt(
                 "query-info",
@@ -576,10 +656,22 @@ impl World {
                     self.opens[open].delete_on_close = disposition.delete_pending;
                 }
             }
-            FileInfoClass::RENAME => {
-                if let Ok(to) = FileRenameInformation::decode(data)
-                    && let Some(to) = to.file_name.to_utf8()
-                {
+            FileInfoClass::DISPOSITION_EX => {
+                if let Ok(disposition) = FileDispositionInformationEx::decode(data) {
+                    self.opens[open].delete_on_close = disposition.flags & 1 != 0;
+                }
+            }
+            FileInfoClass::RENAME | FileInfoClass::RENAME_EX => {
+                let to = match class {
+                    FileInfoClass::RENAME => {
+                        FileRenameInformation::decode(data).map(|to| to.file_name)
+                    }
+                    _ => FileRenameInformationEx::decode(data).map(|to| to.file_name),
+                };
+                if let Some(to) = to.ok().and_then(|to| to.to_utf8()) {
+                    if to.starts_with(':') {
+                        return self.stream_renamed(open, &to);
+                    }
                     let prefix = self.opens[open].prefix.clone();
                     let to = to.replace('\\', "/");
                     self.renamed(
@@ -592,6 +684,22 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A stream has another name; the file is the same.
+    fn stream_renamed(&mut self, open: usize, to: &str) {
+        let from = self.opens[open].path.clone();
+        let to = canonical(&format!("{}{to}", base(&from)));
+        self.initial.observe(&to, Seen::Absent);
+        let key = |path: &str| canonical(path).to_lowercase();
+        if let Some(node) = self.by_path.remove(&key(&from)) {
+            self.by_path.insert(key(&to), node);
+        }
+        for other in self.opens.iter_mut().filter(|open| open.alive) {
+            if key(&other.path) == key(&from) {
+                other.path.clone_from(&to);
+            }
         }
     }
 

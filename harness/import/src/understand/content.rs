@@ -10,6 +10,8 @@ pub(super) enum Source {
     Fill(u64),
     /// What the file held before the first step.
     Given,
+    /// Bytes that no fill says, for instance a copy that lies elsewhere than its source.
+    Unknown,
 }
 
 /// Gives every content a fill: the same bytes have the same one, zeros have 0.
@@ -104,7 +106,42 @@ impl Content {
             }
             covered = stop;
         }
-        (covered >= end).then_some(source)
+        (covered >= end && source != Source::Unknown).then_some(source)
+    }
+
+    /// What is known of a stretch, piece by piece: beginning, end, source.
+    pub(super) fn pieces(&self, offset: u64, length: u64) -> Vec<(u64, u64, Source)> {
+        let end = offset.saturating_add(length).min(self.size);
+        let first = self.stretches.range(..=offset).next_back();
+        let first = first.map_or(offset, |(&start, _)| start);
+        let pieces = self.stretches.range(first..end.max(first));
+        let cut =
+            pieces.map(|(&start, &(stop, source))| (start.max(offset), stop.min(end), source));
+        cut.filter(|(start, stop, _)| start < stop).collect()
+    }
+
+    /// A copy of pieces of a file, `from` there and `to` here. A fill depends on its place, so that one that has moved
+    /// is not known any more; zeros are.
+    pub(super) fn copy(&mut self, pieces: &[(u64, u64, Source)], from: u64, to: u64, same: bool) {
+        for &(start, end, source) in pieces {
+            let source = match source {
+                Source::Fill(0) => source,
+                Source::Fill(_) if from == to => source,
+                Source::Given if from == to && same => source,
+                _ => Source::Unknown,
+            };
+            if let Some(at) = (start - from).checked_add(to) {
+                self.write(at, end - start, source);
+            }
+        }
+    }
+
+    /// Zeros that a control code has put there; the size stays (MS-FSCC 2.3.71).
+    pub(super) fn zero(&mut self, offset: u64, end: u64) {
+        let end = end.min(self.size);
+        if offset < end {
+            self.put(offset, end, Source::Fill(0));
+        }
     }
 
     fn put(&mut self, start: u64, end: u64, source: Source) {
@@ -169,6 +206,7 @@ mod tests {
                         let found = content.read(offset, part.len() as u64).map(|source| match source {
                             Source::Fill(fill) => fill,
                             Source::Given => 99,
+                            Source::Unknown => 98,
                         });
                         prop_assert_eq!(found, expected);
                     }
@@ -176,6 +214,29 @@ mod tests {
                 prop_assert_eq!(content.size(), file.len() as u64);
             }
         }
+    }
+
+    #[test]
+    fn a_copy_is_known_where_it_lies_as_its_source() {
+        let mut source = Content::default();
+        source.write(0, 10, Source::Fill(7));
+        source.resize(20);
+        let mut target = Content::default();
+        target.copy(&source.pieces(0, 20), 0, 0, false);
+        assert_eq!(
+            (target.size(), target.read(0, 10)),
+            (20, Some(Source::Fill(7)))
+        );
+        target.copy(&source.pieces(0, 20), 0, 5, false);
+        assert_eq!(
+            (target.read(5, 10), target.read(15, 10)),
+            (None, Some(Source::Fill(0)))
+        );
+        target.zero(2, 100);
+        assert_eq!(
+            (target.size(), target.read(2, 23)),
+            (25, Some(Source::Fill(0)))
+        );
     }
 
     #[test]

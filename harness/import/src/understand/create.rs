@@ -4,15 +4,17 @@ use super::draft::Draft;
 use super::initial::Seen;
 use super::lanes::{Key, Touch};
 use super::names::WirePath;
-use super::request::{Reason, base, canonical, listings, parents};
-use super::world::{Chain, InFlight, Open, World};
+use super::reconnect::{durable, wanted};
+use super::request::{Reason, altered, base, canonical, listings, parents};
+use super::stale::{NO_TREE, NOT_CONNECTED, tokens};
+use super::world::{Chain, InFlight, Open, Tree, World};
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
 use smb_vocabulary::{time, words};
 use smb_wire::fscc::{
     FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
-    FileEndOfFileInformation, FileLinkInformation, FileModeInformation, FilePositionInformation,
-    FileRenameInformation,
+    FileDispositionInformationEx, FileEndOfFileInformation, FileLinkInformation,
+    FileModeInformation, FilePositionInformation, FileRenameInformation, FileRenameInformationEx,
 };
 use smb_wire::messages::{CreateRequest, RequestContext, SetInfoRequest};
 use smb_wire::{
@@ -30,23 +32,22 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let tree = self.tree(id, flight.session_id, flight.tree_id)?;
+        let (tree, connected) = match self.tree(id, flight.session_id, flight.tree_id) {
+            Err(NOT_CONNECTED) => (Tree::default(), false),
+            tree => (tree?, true),
+        };
         let client = self.client_of(id, flight.session_id)?;
         let path = self.path_of(&request.name, dfs, &tree.prefix)?;
         let name = format!("h{}", self.opens.len() + 1);
         let mut draft = Draft::new(0, "create").arg("handle", name.clone());
-        let (path, raw) = match path {
-            WirePath::Below(path) => {
-                draft = draft.arg("path", self.names.path(&path));
-                (path, false)
-            }
+        draft = match &path {
+            WirePath::Below(path) => draft.arg("path", self.names.path(path)),
             WirePath::Raw(path) => {
-                draft = draft.arg("path", self.names.raw_path(&path));
-                (path, true)
+                let draft = draft.arg("path", self.names.raw_path(path));
+                draft.flag("raw-path", true)
             }
         };
         draft = draft
-            .flag("raw-path", raw)
             .arg("access", access(request.desired_access))
             .unless("share", request.share_access, words::SHARE_ALL, |share| {
                 words::SHARE.write(share).into()
@@ -75,9 +76,12 @@ impl World {
                 ImpersonationLevel::IMPERSONATION,
                 |value| words::IMPERSONATION.write(value).into(),
             );
-        let mut lease = None;
+        let (mut lease, mut descriptor) = (None, None);
         for context in &request.create_contexts {
-            draft = self.context(draft, context, &mut lease)?;
+            match context {
+                RequestContext::SdBuffer(buffer) => descriptor = Some(self.descriptor(buffer)?),
+                context => draft = self.context(draft, context, &mut lease)?,
+            }
         }
         let level = request.requested_oplock_level;
         match (level, lease) {
@@ -85,10 +89,33 @@ impl World {
             (OplockLevel::LEASE, None) => return Err("it asks for a lease without the context"),
             (level, _) => draft = draft.arg("oplock", words::OPLOCK.write(level)),
         }
+        let durable = durable(request, &draft);
+        let mut reconnects = None;
+        if let Some((file_id, guid, version)) = wanted(request) {
+            let old = self.durable_open(file_id)?;
+            draft = self.reconnect(draft, old, (guid, version), request, &path)?;
+            reconnects = Some(old);
+        }
+        if !connected {
+            draft = draft.arg("wire", tokens(vec![NO_TREE.to_owned()]));
+        }
+        let path = match (reconnects, path) {
+            (Some(old), _) => self.opens[old].path.clone(),
+            (None, WirePath::Below(path) | WirePath::Raw(path)) => path,
+        };
         let touches = touches(&path, request);
-        let args = draft.args;
-        let with = |draft: Draft| Draft { args, ..draft };
-        let step = self.put(client, chain, sent, "create", with, &touches);
+        let Draft {
+            args, verb, target, ..
+        } = draft;
+        let with = |draft: Draft| Draft {
+            args,
+            target,
+            ..draft
+        };
+        let step = self.put(client, chain, sent, verb, with, &touches);
+        if let Some(descriptor) = descriptor {
+            self.describe(step, descriptor);
+        }
         self.opens.push(Open {
             name,
             connection: id,
@@ -108,6 +135,10 @@ impl World {
             lease,
             listed: false,
             policy: super::breaks::Policy::default(),
+            durable,
+            numbered: Vec::new(),
+            replays: false,
+            reconnects,
         });
         let open = self.opens.len() - 1;
         flight.step = Some(step);
@@ -132,10 +163,10 @@ impl World {
                         OwnedValue::Duration(u64::from(milliseconds) * 1_000_000)
                     })
             }
+            // What they say is the step's verb.
             RequestContext::DurableHandleReconnect(_)
-            | RequestContext::DurableHandleReconnectV2(_) => {
-                return Err("it reconnects a durable open");
-            }
+            | RequestContext::DurableHandleReconnectV2(_)
+            | RequestContext::SdBuffer(_) => draft,
             RequestContext::AllocationSize(size) => draft.arg("allocation", *size),
             RequestContext::QueryMaximalAccess(_) => draft.flag("query-maximal-access", true),
             RequestContext::TimewarpToken(at) => draft.arg("timewarp", time::write(*at)),
@@ -159,14 +190,7 @@ impl World {
                     false => draft,
                 }
             }
-            RequestContext::EaBuffer(_) => {
-                self.adapt("create", "extended attributes were left out");
-                draft
-            }
-            RequestContext::SdBuffer(_) => {
-                self.adapt("create", "a security descriptor was left out");
-                draft
-            }
+            RequestContext::EaBuffer(buffer) => draft.arg("ea", self.attributes(buffer)?),
             RequestContext::AppInstanceId(_) | RequestContext::AppInstanceVersion(_) => {
                 self.adapt("create", "an application instance was left out");
                 draft
@@ -193,7 +217,6 @@ impl World {
         const DECODE: Reason = "its buffer does not decode";
         match request.info_type {
             InfoType::FILE => {}
-            InfoType::SECURITY => return Err("the trace has no verb for it: security descriptors"),
             _ => return Err("the trace has no verb for it: file systems and quotas"),
         }
         let data = &request.buffer[..];
@@ -217,18 +240,17 @@ impl World {
             }
             FileInfoClass::RENAME => {
                 let to = FileRenameInformation::decode(data).map_err(|_| DECODE)?;
-                let new = self.new_path(&to.file_name, to.root_directory, path, prefix)?;
+                let new = self.new_path(&to.file_name, to.root_directory, prefix)?;
                 touches.push((Key::path(base(&new)), Touch::Change));
                 touches.extend(listings(path, Touch::Change));
                 touches.extend(listings(&new, Touch::Change));
-                let new = self.names.path(&new);
                 with("rename")
-                    .arg("path", new)
+                    .arg("path", self.names.path(&new))
                     .flag("replace", to.replace_if_exists)
             }
             FileInfoClass::LINK => {
                 let to = FileLinkInformation::decode(data).map_err(|_| DECODE)?;
-                let new = self.new_path(&to.file_name, to.root_directory, path, prefix)?;
+                let new = self.new_path(&to.file_name, to.root_directory, prefix)?;
                 touches.push((Key::path(&new), Touch::Change));
                 touches.extend(listings(&new, Touch::Change));
                 let new = self.names.path(&new);
@@ -258,23 +280,42 @@ impl World {
                 let mode = CreateOptions::from_bits_retain(mode.mode);
                 with("mode").arg("mode", words::OPTIONS.write(mode))
             }
+            FileInfoClass::FULL_EA => with("full-ea").arg("ea", self.attributes(data)?),
+            FileInfoClass::VALID_DATA_LENGTH => {
+                let size: &[u8; 8] = data.first_chunk().ok_or(DECODE)?;
+                with("valid-data-length").arg("size", u64::from_le_bytes(*size))
+            }
+            FileInfoClass::DISPOSITION_EX => {
+                let disposition = FileDispositionInformationEx::decode(data).map_err(|_| DECODE)?;
+                touches.push((Key::listing(path), Touch::Look));
+                with("disposition-ex").arg("flags", flags(disposition.flags))
+            }
+            FileInfoClass::RENAME_EX => {
+                let to = FileRenameInformationEx::decode(data).map_err(|_| DECODE)?;
+                let new = self.new_path(&to.file_name, to.root_directory, prefix)?;
+                touches.push((Key::path(base(&new)), Touch::Change));
+                touches.extend(listings(path, Touch::Change));
+                touches.extend(listings(&new, Touch::Change));
+                with("rename-ex")
+                    .arg("path", self.names.path(&new))
+                    .arg("flags", flags(to.flags))
+            }
             _ => return Err("the trace has no verb for it: this information class"),
         })
     }
 
-    /// The new path of a rename or link. A stream may be renamed to `:name` alone.
+    /// The new path of a rename or link: that of a stream is `:name:$DATA` alone.
     fn new_path(
         &self,
         name: &smb_wire::UnicodeString,
         root_directory: u64,
-        _: &str,
         prefix: &str,
     ) -> Result<String, Reason> {
         if root_directory != 0 {
             return Err("it renames relative to a directory");
         }
-        if name.to_utf8().is_some_and(|name| name.starts_with(':')) {
-            return Err("it renames a stream");
+        if let Some(stream) = name.to_utf8().filter(|name| name.starts_with(':')) {
+            return Ok(stream);
         }
         match self.path_of(name, false, prefix)? {
             WirePath::Below(path) => Ok(path),
@@ -334,8 +375,13 @@ fn touches(path: &str, request: &CreateRequest) -> Vec<(Key, Touch)> {
             .contains(CreateOptions::DELETE_ON_CLOSE);
     if may_change {
         all.extend(listings(path, Touch::Change));
+        all.extend(altered(path));
     }
     all
+}
+
+fn flags(flags: u32) -> OwnedValue {
+    OwnedValue::Token(format!("{flags:#x}"))
 }
 
 /// The shortest way to write an access mask.

@@ -71,6 +71,8 @@ pub(super) struct Draft {
     pub(super) dropped: bool,
     /// What the report counts it as.
     pub(super) kind: &'static str,
+    /// It is sent as it was, for this reason, and can only stay if the server refused it.
+    pub(super) stale: Option<&'static str>,
 }
 
 impl Draft {
@@ -93,6 +95,7 @@ impl Draft {
             behind: None,
             dropped: false,
             kind: verb,
+            stale: None,
         }
     }
 
@@ -121,6 +124,33 @@ impl Draft {
         match value == default {
             true => self,
             false => self.arg(name, write(value)),
+        }
+    }
+
+    /// Whether it has an argument.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.args.iter().any(|(other, _)| other == name)
+    }
+
+    /// Changes its request on its way, once.
+    pub(super) fn edit(&mut self, edit: String) {
+        let edit = OwnedValue::Token(edit);
+        match self.args.iter_mut().find(|(name, _)| name == "wire") {
+            Some((_, OwnedValue::List(edits))) if edits.contains(&edit) => {}
+            Some((_, OwnedValue::List(edits))) => edits.push(edit),
+            _ => self
+                .args
+                .push(("wire".into(), OwnedValue::List(vec![edit]))),
+        }
+    }
+
+    /// The handle that it works on.
+    pub(super) fn handle(&self) -> Option<&str> {
+        let mut args = self.args.iter();
+        let (_, value) = args.find(|(name, _)| name == "handle")?;
+        match value {
+            OwnedValue::Text(handle) | OwnedValue::Token(handle) => Some(handle),
+            _ => None,
         }
     }
 

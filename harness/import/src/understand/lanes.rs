@@ -40,6 +40,11 @@ impl Key {
         Self::of("listing", path)
     }
 
+    /// What one can be told of in a directory.
+    pub(super) fn watched(path: &str) -> Self {
+        Self::of("watched", path)
+    }
+
     fn of(what: &str, path: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (what, path.to_lowercase()).hash(&mut hasher);
@@ -54,6 +59,10 @@ pub(super) enum Touch {
     Look,
     /// It may change what others find.
     Change,
+    /// It asks to be told of changes; for [`Key::watched`] alone.
+    Watch,
+    /// It may be told to who asks; for [`Key::watched`] alone.
+    Alter,
 }
 
 /// The clients and lanes, and what their steps work on.
@@ -63,6 +72,10 @@ pub(super) struct Lanes {
     /// The lanes of each client; the first is the client itself.
     clients: Vec<Vec<LaneIndex>>,
     touched: HashMap<Key, Vec<(StepIndex, Touch)>>,
+    /// The steps that have ended sessions of clients from elsewhere.
+    ended: HashMap<ClientIndex, StepIndex>,
+    /// The last step of each lane that watched there, or altered something.
+    watched: HashMap<Key, HashMap<(LaneIndex, bool), StepIndex>>,
 }
 
 impl Lanes {
@@ -135,8 +148,21 @@ impl Lanes {
                     wanted.push((last, drafts[last].progress.milestone()));
                 }
             }
+            if let Some(&end) = self.ended.get(&client) {
+                wanted.push((end, drafts[end].progress.milestone()));
+            }
         }
         for &(key, touch) in touches {
+            if matches!(touch, Touch::Watch | Touch::Alter) {
+                let (watches, last) = (touch == Touch::Watch, self.watched.entry(key).or_default());
+                for (&(of, watched), &other) in last.iter() {
+                    if watched != watches && of != lane {
+                        wanted.push((other, drafts[other].progress.milestone()));
+                    }
+                }
+                last.insert((lane, watches), step);
+                continue;
+            }
             let before = self.touched.entry(key).or_default();
             for &(other, how) in before.iter() {
                 let matters = touch == Touch::Change || how == Touch::Change;
@@ -150,10 +176,22 @@ impl Lanes {
             }
             before.push((step, touch));
         }
+        wanted.sort_unstable_by_key(|&(other, _)| other);
         for (other, milestone) in wanted {
             self.wait(step, other, milestone, drafts);
         }
         self.lanes[lane].last = Some(step);
+    }
+
+    /// A step that ends the session of another client: it waits for what that one has done, and what that one does
+    /// later waits for it.
+    pub(super) fn ends(&mut self, step: StepIndex, client: ClientIndex, drafts: &mut Drafts) {
+        for lane in self.clients[client].clone() {
+            if let Some(last) = self.lanes[lane].last {
+                self.wait(step, last, drafts[last].progress.milestone(), drafts);
+            }
+        }
+        self.ended.insert(client, step);
     }
 
     /// Lets `step` wait for another one, unless that is known to have come so far.

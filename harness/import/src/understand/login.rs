@@ -15,6 +15,7 @@ use smb_wire::{
 impl World {
     pub(super) fn negotiate(&mut self, id: ConnectionId, request: &NegotiateRequest) {
         if let Some(connection) = self.connections.get_mut(&id) {
+            connection.client_guid = request.client_guid;
             connection.signing_required = request
                 .security_mode
                 .contains(SecurityMode::SIGNING_REQUIRED);
@@ -81,17 +82,21 @@ impl World {
         if !known {
             session.user = user;
             session.anonymous = anonymous;
+            session.previous = request.previous_session_id;
         }
         if guest {
             self.adapt("session-setup", "a guest became a user");
         }
         if known {
-            self.skip("session-setup", "a session was authenticated again");
+            self.authenticated_again(id, session_id);
         } else if request.flags.contains(SessionSetupFlags::BINDING) {
             self.adapt(
                 "session-setup",
                 "a channel of a session became a session of its own",
             );
+        } else if request.previous_session_id != 0 {
+            // The other session ends with this one's log-in.
+            let _ = self.client_of(id, session_id);
         }
     }
 
@@ -116,19 +121,44 @@ impl World {
         if let Some(client) = session.client {
             return Ok(client);
         }
-        let client = self.lanes.client();
-        session.client = Some(client);
+        let previous = session.previous;
         let user = match (&session.user, session.anonymous) {
             (Some(user), _) => Some(user.clone()),
             (None, true) => None,
             (None, false) => Some(self.names.identity("", "")),
         };
-        self.clients.push(Client {
-            user,
-            dialect,
-            signing_required,
+        let returning = self.returning(id, session_id, user.as_deref());
+        let client = returning.unwrap_or_else(|| {
+            self.clients.push(Client {
+                user,
+                dialect,
+                signing_required,
+            });
+            self.lanes.client()
         });
+        let connection = self.connections.get_mut(&id).ok_or("no connection")?;
+        if let Some(session) = connection.sessions.get_mut(&session_id) {
+            session.client = Some(client);
+        }
+        self.sessions.insert(session_id, client);
+        if returning.is_none() {
+            self.replacing(client, previous);
+        }
         Ok(client)
+    }
+
+    /// A log-in of a session that is there already. One that has done nothing so far needs no step.
+    fn authenticated_again(&mut self, id: ConnectionId, session_id: u64) {
+        let session = self
+            .connections
+            .get(&id)
+            .and_then(|connection| connection.sessions.get(&session_id));
+        let Some(client) = session.and_then(|session| session.client) else {
+            return self.skip("session-setup", "a session was authenticated again");
+        };
+        let lane = self.lanes.free(client, None, &self.drafts);
+        let step = self.add(Draft::new(lane, "reauthenticate"), None, &[], false);
+        self.drafts[step].progress = Progress::Done;
     }
 
     pub(super) fn tree_connected(

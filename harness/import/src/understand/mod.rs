@@ -1,7 +1,7 @@
 //! From the frames of a capture to a trace.
 //!
-//! `world` takes the frames, `login`, `request`, `create`, `answer` and `breaks` understand the messages in them,
-//! `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace` writes it all
+//! `world` takes the frames; `login`, `request` and those that it calls for one command each, `answer` and `breaks`
+//! understand the messages in them; `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace` writes it all
 //! down. How each message is mapped, and what a trace does not say of it, is in `docs/captures.md`.
 
 mod anonymize;
@@ -10,12 +10,18 @@ mod breaks;
 mod content;
 mod create;
 mod draft;
+mod ea;
 mod initial;
+mod ioctl;
 mod keys;
 mod lanes;
+mod lock;
 mod login;
 mod names;
+mod reconnect;
 mod request;
+mod security;
+mod stale;
 mod trace;
 mod world;
 

@@ -2,8 +2,10 @@
 
 use super::anonymize::NameKey;
 use super::request::base;
+use super::security::is_of_accounts;
 use smb_vocabulary::paths;
 use smb_wire::UnicodeString;
+use smb_wire::security::Sid;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A path of the capture.
@@ -134,6 +136,36 @@ impl Names {
         let replaced = key.replace(name);
         self.replaced.insert(name.to_owned(), replaced.clone());
         replaced
+    }
+
+    /// Whether names are replaced.
+    pub(super) fn replaces(&self) -> bool {
+        self.naming.key.is_some()
+    }
+
+    /// The name of an extended attribute.
+    pub(super) fn attribute(&mut self, name: &str) -> String {
+        self.part(name)
+    }
+
+    /// Another identifier for one of an account: of the same form, the relative ones below 1000 as they are.
+    pub(super) fn security_identifier(&self, sid: &Sid) -> Sid {
+        let Some(key) = self.naming.key.as_ref().filter(|_| is_of_accounts(sid)) else {
+            return sid.clone();
+        };
+        let (authority, parts) = (sid.authority(), sid.sub_authorities());
+        let own = usize::from(authority == 5 || authority == 22);
+        let replaced: Vec<u32> = parts
+            .iter()
+            .enumerate()
+            .map(
+                |(place, &part)| match place < own || place + 1 == parts.len() && part < 1000 {
+                    true => part,
+                    false => key.number(&parts[..=place]),
+                },
+            )
+            .collect();
+        Sid::new(authority, &replaced).unwrap_or_else(|| sid.clone())
     }
 
     /// A search pattern: what stands between its wildcards is replaced like a name.
@@ -271,6 +303,37 @@ mod tests {
         assert_eq!(names.path("Merger Plans"), parts[1]);
         assert_eq!(names.raw_path("\\Merger Plans"), format!("\\{}", parts[1]));
         assert_eq!(names.pattern("Secret.docx"), parts[2]);
+    }
+
+    #[test]
+    fn identifiers_of_accounts_get_others_of_their_form() {
+        let names = names();
+        let replaced = |text: &str| {
+            let sid: Sid = text.parse().expect(text);
+            names.security_identifier(&sid).to_string()
+        };
+        for kept in [
+            "S-1-1-0",
+            "S-1-5-18",
+            "S-1-5-32-544",
+            "S-1-3-0",
+            "S-1-16-8192",
+        ] {
+            assert_eq!(replaced(kept), kept);
+        }
+        let (a, b) = (
+            "S-1-5-21-11111-22222-33333-1104",
+            "S-1-5-21-11111-22222-33333-1105",
+        );
+        let users = replaced("S-1-5-21-11111-22222-33333-513");
+        let (new_a, new_b) = (replaced(a), replaced(b));
+        assert!(new_a != new_b && new_a == replaced(a));
+        let domain = |text: &str| text.rsplit_once('-').map(|(domain, _)| domain.to_owned());
+        assert_eq!(domain(&new_a), domain(&new_b));
+        assert!(users.starts_with("S-1-5-21-") && users.ends_with("-513"));
+        for secret in ["11111", "22222", "33333", "1104"] {
+            assert!(!new_a.contains(secret), "{new_a}");
+        }
     }
 
     #[test]

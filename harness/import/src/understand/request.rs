@@ -4,15 +4,17 @@ use super::content::Content;
 use super::draft::{Draft, Progress};
 use super::initial::Seen;
 use super::lanes::{ClientIndex, Key, Touch};
+use super::lock::lock;
 use super::names::{WirePath, wire_path};
+use super::stale::{CLOSED, UNKNOWN, UNRELATED};
 use super::world::{Chain, InFlight, Node, Open, World};
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
 use smb_vocabulary::words;
-use smb_wire::messages::{EchoRequest, LockRequest, QueryDirectoryRequest, QueryInfoRequest};
+use smb_wire::messages::{EchoRequest, QueryDirectoryRequest, QueryInfoRequest};
 use smb_wire::{
-    CloseFlags, FileId, Flags, Header, InfoType, LockFlags, NotifyFlags, OplockLevel,
-    QueryDirectoryFlags, ReadFlags, Request, WriteFlags, ntstatus,
+    CloseFlags, FileId, Flags, Header, InfoType, NotifyFlags, OplockLevel, QueryDirectoryFlags,
+    ReadFlags, Request, WriteFlags, ntstatus,
 };
 
 /// Why there is no step of a request.
@@ -29,6 +31,12 @@ pub(super) fn listings(path: &str, touch: Touch) -> Vec<(Key, Touch)> {
     let mut all = vec![(Key::listing(""), touch)];
     all.extend(parents(path).map(|parent| (Key::listing(parent), touch)));
     all
+}
+
+/// Where a change of a path is told to who asks.
+pub(super) fn altered(path: &str) -> impl Iterator<Item = (Key, Touch)> {
+    let above = std::iter::once("").chain(parents(path));
+    above.map(|parent| (Key::watched(parent), Touch::Alter))
 }
 
 /// The directories above a path, outermost first, without the root.
@@ -118,7 +126,14 @@ impl World {
                 let verb = draft.verb;
                 let args = draft.args;
                 let with = |draft: Draft| Draft { args, ..draft };
-                flight.step = Some(self.put(client, chain, time, verb, with, &touches));
+                let step = self.put(client, chain, time, verb, with, &touches);
+                flight.step = Some(step);
+                if let (sequence @ 1.., Some(open)) = (flight.lock_sequence, flight.open) {
+                    self.numbered(open, step, sequence);
+                }
+                if let Some(descriptor) = flight.descriptor.take() {
+                    self.describe(step, descriptor);
+                }
             }
         }
         Ok(())
@@ -142,6 +157,20 @@ impl World {
         chain.lane = Some((client, lane));
         let mut draft = with(Draft::new(lane, verb));
         draft.frame = Some(chain.frame);
+        let handle = draft.handle().map(str::to_owned);
+        let same = handle.is_some() && handle == chain.handle;
+        let word = match (before, chain.related) {
+            (None, false) => None,
+            (None, true) => (chain.members == 1).then_some("related"),
+            (Some(_), true) if chain.inherits => Some("inherit"),
+            (Some(_), true) => (!same).then_some("related"),
+            (Some(_), false) => same.then_some("unrelated"),
+        };
+        let can_say = !matches!(verb, "notify" | "cancel" | "acknowledge" | "reconnect");
+        if let Some(word) = word.filter(|_| can_say && !draft.has("chain")) {
+            draft = draft.arg("chain", word);
+        }
+        chain.handle = handle;
         self.add(draft, Some(time), touches, before.is_some())
     }
 
@@ -164,10 +193,13 @@ impl World {
             Request::QueryInfo(request) => request.file_id,
             Request::SetInfo(request) => request.file_id,
             Request::ChangeNotify(request) => request.file_id,
-            Request::Ioctl(_) => {
-                self.tree(id, flight.session_id, flight.tree_id)?;
-                return Err("the trace has no verb for it");
+            Request::Ioctl(request) if Self::is_about_nothing(request, chain.related) => {
+                let client = self.client_of(id, flight.session_id)?;
+                let draft = Draft::new(0, "ioctl");
+                let draft = self.ioctl(id, draft, request, None, flight, &mut Vec::new())?;
+                return Ok((client, draft, Vec::new()));
             }
+            Request::Ioctl(request) => request.file_id,
             _ => return Err("the trace has no verb for it"),
         };
         self.tree(id, flight.session_id, flight.tree_id)?;
@@ -222,7 +254,8 @@ impl World {
             }
             Request::Lock(request) => {
                 touches[change].1 = Touch::Change;
-                lock(draft("lock"), request)?
+                flight.lock_sequence = request.lock_sequence;
+                lock(draft("lock"), request)
             }
             Request::QueryDirectory(request) => {
                 touches.push((Key::listing(&path), Touch::Look));
@@ -231,13 +264,28 @@ impl World {
             }
             Request::ChangeNotify(request) => {
                 touches.push((Key::listing(&path), Touch::Look));
+                touches.push((Key::watched(&path), Touch::Watch));
                 let filter = words::COMPLETION_FILTER.write(request.completion_filter);
                 let draft = draft("notify")
                     .arg("filter", filter)
                     .flag("tree", request.flags.contains(NotifyFlags::WATCH_TREE));
                 buffer(draft, request.output_buffer_length)
             }
-            Request::QueryInfo(request) => query_info(draft, request)?,
+            Request::Ioctl(request) => {
+                let draft = draft("ioctl");
+                self.ioctl(id, draft, request, Some(open), flight, &mut touches)?
+            }
+            Request::QueryInfo(request) => {
+                let draft = draft("query-info");
+                self.query_info(draft, request)?
+            }
+            Request::SetInfo(request) if request.info_type == InfoType::SECURITY => {
+                touches[change].1 = Touch::Change;
+                let draft = draft("set-security");
+                let (draft, descriptor) = self.set_security(draft, request)?;
+                flight.descriptor = Some(descriptor);
+                draft
+            }
             Request::SetInfo(request) => {
                 touches[change].1 = Touch::Change;
                 let draft = draft("set-info");
@@ -247,6 +295,9 @@ impl World {
             _ => return Err("the trace has no verb for it"),
         };
         flight.open = Some(open);
+        if touches[change].1 == Touch::Change && draft.verb != "lock" {
+            touches.extend(altered(&path));
+        }
         Ok((client, draft, touches))
     }
 
@@ -280,6 +331,42 @@ impl World {
         Ok(buffer(draft, request.output_buffer_length))
     }
 
+    fn query_info(&mut self, draft: Draft, request: &QueryInfoRequest) -> Result<Draft, Reason> {
+        let draft = match request.info_type {
+            InfoType::FILE => {
+                let class = smb_wire::FileInfoClass(request.file_info_class);
+                let draft = draft.arg("class", words::FILE_CLASS.write(class));
+                match (class, request.buffer.is_empty()) {
+                    (smb_wire::FileInfoClass::FULL_EA, empty) => {
+                        let draft = draft
+                            .flag("restart", request.flags & 1 != 0)
+                            .flag("single", request.flags & 2 != 0);
+                        match empty {
+                            true => draft,
+                            false => draft.arg("names", self.attribute_names(&request.buffer)?),
+                        }
+                    }
+                    (_, true) => draft,
+                    (_, false) => return Err("the trace has no verb for it: with an input buffer"),
+                }
+            }
+            InfoType::FILESYSTEM => {
+                let class = smb_wire::FsInfoClass(request.file_info_class);
+                let draft = draft.arg("class", words::FS_CLASS.write(class));
+                Draft {
+                    verb: "query-fs",
+                    ..draft
+                }
+            }
+            InfoType::SECURITY => Draft {
+                verb: "query-security",
+                ..Self::query_security(draft, request)
+            },
+            _ => return Err("the trace has no verb for it: quotas"),
+        };
+        Ok(buffer(draft, request.output_buffer_length))
+    }
+
     /// The open that a request is about.
     pub(super) fn open_of(
         &mut self,
@@ -292,21 +379,21 @@ impl World {
         let found = match chain.open {
             Some(Some(open)) if file_id == FileId::RELATED => open,
             Some(None) if file_id == FileId::RELATED => {
-                return Err("it is related to a request that is not in the trace");
+                return Err(UNRELATED);
             }
             _ => match self.by_id.get(&(id, file_id)) {
                 Some(&open) => open,
                 None => {
                     let connection = self.connections.get(&id).ok_or("no connection")?;
                     if !(connection.mid_stream || connection.has_gaps) {
-                        return Err("its file id is not known");
+                        return Err(UNKNOWN);
                     }
                     self.open_before(id, time, file_id, flight)?
                 }
             },
         };
         if !self.opens[found].alive {
-            return Err("its file id is closed");
+            return Err(CLOSED);
         }
         chain.open = Some(Some(found));
         Ok(found)
@@ -337,7 +424,7 @@ impl World {
         self.nodes.push(Node {
             content: Content::given(1 << 40),
             existed: true,
-            given_fill: None,
+            ..Node::default()
         });
         let node = self.nodes.len() - 1;
         self.by_path.insert(path.clone(), node);
@@ -367,6 +454,10 @@ impl World {
             lease: None,
             listed: false,
             policy: super::breaks::Policy::default(),
+            durable: None,
+            numbered: Vec::new(),
+            replays: false,
+            reconnects: None,
         });
         self.by_id.insert((id, file_id), self.opens.len() - 1);
         Ok(self.opens.len() - 1)
@@ -426,59 +517,4 @@ impl World {
 
 fn buffer(draft: Draft, length: u32) -> Draft {
     draft.unless("buffer", u64::from(length), u64::from(BUFFER), Into::into)
-}
-
-fn lock(draft: Draft, request: &LockRequest) -> Result<Draft, Reason> {
-    let first = request.locks.first().ok_or("it has no ranges")?;
-    if request.locks.iter().any(|lock| lock.flags != first.flags) {
-        return Err("its ranges have different flags");
-    }
-    let at_once = first.flags.contains(LockFlags::FAIL_IMMEDIATELY);
-    let kind = first.flags.difference(LockFlags::FAIL_IMMEDIATELY);
-    let draft = match kind {
-        LockFlags::EXCLUSIVE_LOCK => draft.flag("exclusive", true).flag("wait", !at_once),
-        LockFlags::SHARED_LOCK => draft.flag("shared", true).flag("wait", !at_once),
-        LockFlags::UNLOCK if !at_once => draft.flag("unlock", true),
-        _ => return Err("the trace cannot say its flags"),
-    };
-    let fits = |lock: &smb_wire::messages::LockElement| lock.offset.checked_add(lock.length);
-    if request.locks.iter().all(|lock| fits(lock).is_some()) {
-        let ranges = request
-            .locks
-            .iter()
-            .map(|lock| replay_ir::OwnedValue::Range {
-                start: lock.offset,
-                end: lock.offset + lock.length,
-            });
-        return Ok(draft.arg("range", replay_ir::OwnedValue::List(ranges.collect())));
-    }
-    match &request.locks[..] {
-        [lock] => Ok(draft.arg("offset", lock.offset).arg("len", lock.length)),
-        _ => Err("several ranges, of which one ends beyond 2^64"),
-    }
-}
-
-fn query_info(
-    draft: impl FnOnce(&'static str) -> Draft,
-    request: &QueryInfoRequest,
-) -> Result<Draft, Reason> {
-    let (verb, class) = match request.info_type {
-        InfoType::FILE => {
-            if !request.buffer.is_empty() {
-                return Err("the trace has no verb for it: a list of extended attributes");
-            }
-            let class = smb_wire::FileInfoClass(request.file_info_class);
-            ("query-info", words::FILE_CLASS.write(class))
-        }
-        InfoType::FILESYSTEM => {
-            let class = smb_wire::FsInfoClass(request.file_info_class);
-            ("query-fs", words::FS_CLASS.write(class))
-        }
-        InfoType::SECURITY => return Err("the trace has no verb for it: security descriptors"),
-        _ => return Err("the trace has no verb for it: quotas"),
-    };
-    Ok(buffer(
-        draft(verb).arg("class", class),
-        request.output_buffer_length,
-    ))
 }

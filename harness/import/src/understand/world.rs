@@ -3,18 +3,22 @@
 use super::content::{Content, Fills};
 use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
+use super::ioctl::Effect;
 use super::keys::CaptureKeys;
 use super::lanes::{ClientIndex, Key, Lanes, Touch};
 use super::names::Names;
+use super::reconnect::{Durable, Gone};
+use super::security::Accounts;
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
 use crate::report::ImportReport;
 use smb_wire::crypto::{PreauthHash, TransformCipher};
 use smb_wire::messages::TransformHeader;
+use smb_wire::security::SecurityDescriptor;
 use smb_wire::{
-    Cipher, Command, Dialect, FileId, FrameKind, Guid, Header, OplockLevel, Request, Response,
-    ntstatus,
+    AdditionalInformation, Cipher, Command, Dialect, FileId, FrameKind, Guid, Header, OplockLevel,
+    Request, Response, ntstatus,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The most requests of a connection that are kept for an answer. Servers give at most 8192 credits.
 const UNANSWERED: usize = 65_536;
@@ -29,7 +33,7 @@ pub(super) struct Client {
 }
 
 /// A share that a session is connected to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
     /// The directory that stands for it in the trace; empty for the first share.
     pub(super) prefix: String,
@@ -45,6 +49,8 @@ pub(super) struct Session {
     pub(super) anonymous: bool,
     pub(super) trees: HashMap<u32, Tree>,
     pub(super) tree_connected: bool,
+    /// PreviousSessionId of its log-in.
+    pub(super) previous: u64,
 }
 
 /// A request that waits for its answer.
@@ -62,12 +68,19 @@ pub(super) struct InFlight {
     pub(super) async_id: Option<u64>,
     /// Why no step was made of it.
     pub(super) skipped: Option<&'static str>,
+    /// What a control code does.
+    pub(super) effect: Effect,
+    /// LockSequence of a LOCK.
+    pub(super) lock_sequence: u32,
+    /// What it sets as security descriptor, until its step is made.
+    pub(super) descriptor: Option<SecurityDescriptor>,
 }
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) mid_stream: bool,
+    pub(super) client_guid: Guid,
     /// Bytes of it are missing somewhere.
     pub(super) has_gaps: bool,
     pub(super) dialect: Option<Dialect>,
@@ -116,6 +129,13 @@ pub(super) struct Open {
     /// A listing was begun that did not fit into one buffer.
     pub(super) listed: bool,
     pub(super) policy: super::breaks::Policy,
+    /// It was asked to be durable.
+    pub(super) durable: Option<Durable>,
+    /// Its locks that have a LockSequence, and whether one came twice.
+    pub(super) numbered: Vec<(u32, StepIndex)>,
+    pub(super) replays: bool,
+    /// The open that it is again.
+    pub(super) reconnects: Option<usize>,
 }
 
 /// A file, whatever its path.
@@ -126,6 +146,10 @@ pub(super) struct Node {
     pub(super) given_fill: Option<u64>,
     /// It existed before the first step.
     pub(super) existed: bool,
+    /// The client that made it.
+    pub(super) made_by: Option<ClientIndex>,
+    /// The parts of its security descriptor that steps have set.
+    pub(super) security_set: AdditionalInformation,
 }
 
 /// Where the members of a frame stand.
@@ -138,8 +162,12 @@ pub(super) struct Chain {
     pub(super) open: Option<Option<usize>>,
     pub(super) lane: Option<(ClientIndex, usize)>,
     pub(super) members: usize,
-    /// No step can say it.
-    pub(super) malformed: bool,
+    /// The member has SMB2_FLAGS_RELATED_OPERATIONS.
+    pub(super) related: bool,
+    /// Its SessionId and TreeId are all ones.
+    pub(super) inherits: bool,
+    /// What the step before it works on.
+    pub(super) handle: Option<String>,
 }
 
 /// Everything.
@@ -159,6 +187,15 @@ pub(super) struct World {
     keys: CaptureKeys,
     /// File shares in the order of their first use, in lower case.
     pub(super) shares: Vec<String>,
+    /// Opens by the keys that name them as sources of copies.
+    pub(super) resume_keys: HashMap<(ConnectionId, [u8; 24]), usize>,
+    /// Extended attributes that steps have set: name and value.
+    pub(super) attributes_set: HashSet<(Vec<u8>, Vec<u8>)>,
+    pub(super) accounts: Accounts,
+    /// Clients that have lost their connection, by ClientGuid.
+    pub(super) gone: HashMap<Guid, Vec<Gone>>,
+    /// The clients of sessions.
+    pub(super) sessions: HashMap<u64, ClientIndex>,
     /// Lease keys, numbered in the order of their first use.
     pub(super) lease_names: HashMap<Guid, usize>,
     frames: u64,
@@ -183,6 +220,11 @@ impl World {
             names,
             keys,
             shares: Vec::new(),
+            resume_keys: HashMap::new(),
+            attributes_set: HashSet::new(),
+            accounts: Accounts::default(),
+            gone: HashMap::new(),
+            sessions: HashMap::new(),
             lease_names: HashMap::new(),
             frames: 0,
             start: None,
@@ -371,12 +413,16 @@ impl World {
             fill: 0,
             async_id: None,
             skipped: None,
+            effect: Effect::None,
+            lock_sequence: 0,
+            descriptor: None,
         };
-        chain.malformed |= header.is_related() && chain.members == 1;
-        let result = match chain.malformed {
-            true => Err("its frame is a malformed compound: it begins with a related request"),
-            false => self.request(id, time, header, &mut flight, chain),
-        };
+        chain.related = header.is_related();
+        chain.inherits = header.session_id == u64::MAX && header.tree_id() == Some(u32::MAX);
+        let result = self.request(id, time, header, &mut flight, chain);
+        let whole = (header, message);
+        let result =
+            result.or_else(|reason| self.as_it_was(id, time, whole, reason, &mut flight, chain));
         if let Err(reason) = result {
             flight.skipped = Some(reason);
             self.skip(kind, reason);
@@ -472,6 +518,7 @@ impl World {
         if by.is_none() {
             return;
         }
+        self.gone(id, &clients);
         for client in clients {
             let lane = self.lanes.free(client, None, &self.drafts);
             let step = self.add(Draft::new(lane, "disconnect"), Some(time), &touches, false);
@@ -486,6 +533,7 @@ impl FrameSink for World {
             id,
             Connection {
                 mid_stream: info.mid_stream,
+                client_guid: Guid::default(),
                 has_gaps: false,
                 dialect: None,
                 signing_required: false,
