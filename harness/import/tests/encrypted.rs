@@ -4,7 +4,7 @@ mod common;
 
 use common::{Ends, Exchanges, pcap};
 use replay_import::capture::{Direction, LinkType};
-use replay_import::{CaptureKeys, CaptureOptions, import_capture};
+use replay_import::{CaptureKeys, CaptureOptions, Passwords, import_capture};
 use smb_wire::crypto::{Key, TransformCipher};
 use smb_wire::messages::*;
 use smb_wire::{Cipher, FileId, Request, Response};
@@ -111,5 +111,58 @@ fn without_the_right_keys_it_is_refused_with_the_connection() {
             "{error}"
         );
         assert!(error.contains("--keys"), "{error}");
+    }
+}
+
+/// What `smbclient --client-protection=encrypt` did against Samba 4.17.12: made a directory, put a file in it, listed it,
+/// read the file, renamed and deleted it, and removed the directory.
+fn smbclient(dialect: &str, passwords: &str) -> Result<(String, u64), String> {
+    let data = format!(
+        "{}/tests/data/smbclient-{dialect}-encrypted.pcap",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let options = CaptureOptions {
+        ports: vec![14615],
+        passwords: Passwords::parse(passwords).map_err(|line| format!("line {line}"))?,
+        ..CaptureOptions::default()
+    };
+    let imported = import_capture(std::path::Path::new(&data), "a.pcap", &options);
+    let (trace, report) = imported.map_err(|error| error.to_string())?;
+    let mut text = Vec::new();
+    trace.write_text(&mut text).expect("it works");
+    let left_out = report.import.skipped();
+    Ok((String::from_utf8(text).expect("it works"), left_out))
+}
+
+#[test]
+fn a_known_password_opens_what_smbclient_encrypted() {
+    for dialect in ["3.1.1", "3.0"] {
+        for account in ["smbt", "WORKGROUP\\SMBT"] {
+            let (text, _) = smbclient(dialect, &format!("{account} = Passw0rd\n")).expect(dialect);
+            let steps = [
+                "\"reports\" access=",
+                "\"reports/quarter.txt\" access=",
+                " len=3000 fill=",
+                "set-info h",
+                "rename path=\"reports/old.txt\"",
+                "names=\"quarter.txt\"",
+                "OK len=3000 fill=",
+            ];
+            for step in steps {
+                assert!(text.contains(step), "{dialect}, {account}: {step}\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_password_opens_nothing() {
+    for passwords in ["smbt = passw0rd\n", "other = Passw0rd\n"] {
+        let error = smbclient("3.1.1", passwords).unwrap_err();
+        assert!(
+            error.contains("--passwords") || error.contains("no SMB2"),
+            "{error}"
+        );
+        assert!(!error.to_lowercase().contains("passw0rd"), "{error}");
     }
 }

@@ -202,6 +202,11 @@ impl TraceBuilder {
         self.declare_client(name, Some(on), &[])
     }
 
+    /// Declares a client on the connection of `on`; with a user among `args` it has a session of its own.
+    pub fn client_on(&mut self, name: &str, on: &str, args: &[Named]) -> &mut Self {
+        self.declare_client(name, Some(on), args)
+    }
+
     fn declare_client(&mut self, name: &str, on: Option<&str>, args: &[Named]) -> &mut Self {
         let raw = declaration(name, on, args);
         self.item(

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use replay_import::{CaptureKeys, CaptureOptions, NameKey, Naming, import_capture};
+use replay_import::{CaptureKeys, CaptureOptions, NameKey, Naming, Passwords, import_capture};
 
 use super::convert::{self, Encoding};
 use super::{Exit, PcapArguments, say};
@@ -37,10 +37,26 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
             return Exit::BadInput;
         }
     };
+    if [&arguments.keys, &arguments.passwords]
+        .iter()
+        .all(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"))
+    {
+        say("--keys and --passwords cannot both come from stdin");
+        return Exit::Usage;
+    }
+    let passwords = arguments.passwords.as_deref().map(passwords).transpose();
+    let passwords = match passwords {
+        Ok(passwords) => passwords.unwrap_or_default(),
+        Err(error) => {
+            say(error);
+            return Exit::BadInput;
+        }
+    };
     let options = CaptureOptions {
         ports: arguments.port.clone(),
         naming,
         keys,
+        passwords,
         ..CaptureOptions::default()
     };
     let name = arguments.file.to_string_lossy();
@@ -83,6 +99,31 @@ fn keys(path: &Path) -> Result<CaptureKeys, String> {
         0 => Err(format!("{name}: no session keys in it")),
         _ => Ok(keys),
     }
+}
+
+/// The passwords in a file that only its owner can read, or on stdin.
+fn passwords(path: &Path) -> Result<Passwords, String> {
+    let name = path.display();
+    let failed = |error: std::io::Error| format!("{name}: {error}");
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()).map_err(failed)?,
+        false => {
+            #[cfg(unix)]
+            {
+                let mode = fs::metadata(path).map_err(failed)?;
+                let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
+                if mode & 0o077 != 0 {
+                    let mode = mode & 0o777;
+                    return Err(format!(
+                        "{name}: others can read it (mode {mode:o}); `chmod 600` is needed"
+                    ));
+                }
+            }
+            fs::read_to_string(path).map_err(failed)?
+        }
+    };
+    Passwords::parse(&text)
+        .map_err(|line| format!("{name}:{line}: `DOMAIN\\user = password` is needed"))
 }
 
 fn naming(arguments: &PcapArguments) -> Result<Naming, String> {

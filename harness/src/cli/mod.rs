@@ -7,6 +7,7 @@ mod backends;
 mod capture;
 mod compare;
 mod convert;
+mod cut;
 mod dbench;
 mod many;
 mod output;
@@ -135,6 +136,10 @@ enum Command {
         /// What `smb-replay run TRACE --report FILE.json` wrote.
         report: PathBuf,
     },
+    /// Cut a part out of a trace, with the opens, changes and files that it needs.
+    ///
+    /// What is chosen by several options must be so by all of them.
+    Cut(CutArguments),
     /// Turn what other tools recorded into a trace.
     Import {
         #[command(subcommand)]
@@ -175,6 +180,10 @@ struct PcapArguments {
     /// smb2_seskey_list; `-` reads them from stdin.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// A file with mode 0600 and a line `DOMAIN\user = password` for each account whose NTLM log-ins give the session
+    /// keys; `-` reads them from stdin.
+    #[arg(long, value_name = "FILE")]
+    passwords: Option<PathBuf>,
     /// Leave names and accounts as they are.
     ///
     /// Without it every name of a file, a directory, a stream and an account is replaced by another one of the same
@@ -199,6 +208,31 @@ struct PcapArguments {
     /// Fail when anything of the capture is not in the trace.
     #[arg(long)]
     strict: bool,
+}
+
+/// `smb-replay cut`.
+#[derive(Debug, clap::Args)]
+struct CutArguments {
+    /// .ir, .ir.jsonl or .ir.jsonl.zst.
+    trace: PathBuf,
+    /// Where the part goes; its name decides the encoding [default: .ir on stdout]
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Steps of this client and of those on its connection; may be given again.
+    #[arg(long, value_name = "NAME")]
+    client: Vec<String>,
+    /// Steps on this path or below it; may be given again.
+    #[arg(long)]
+    path: Vec<String>,
+    /// Steps that are due at this time of the trace or later: 90s, 250ms.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    from: Option<Duration>,
+    /// Steps that are due before this time.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    to: Option<Duration>,
+    /// Steps by their numbers from 1: 5..90, 5.., ..90.
+    #[arg(long, value_parser = cut::steps, value_name = "A..B")]
+    steps: Option<std::ops::Range<usize>>,
 }
 
 /// `smb-replay import dbench`.
@@ -289,6 +323,7 @@ pub fn main() -> ExitCode {
         Command::Convert { input, output } => convert::convert(&input, &output),
         Command::Run(arguments) => run::run(&arguments),
         Command::Compare { trace, report } => compare::compare(&trace, &report),
+        Command::Cut(arguments) => cut::run(&arguments),
         Command::Import {
             what: Import::Dbench(arguments),
         } => dbench::import(&arguments),

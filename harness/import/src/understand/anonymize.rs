@@ -81,7 +81,7 @@ impl NameKey {
     /// The system gives no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
+        getrandom::fill(&mut key).map_err(std::io::Error::other)?;
         Ok(Self(key))
     }
 

@@ -95,10 +95,10 @@ impl World {
         }
         let draft = draft.arg("code", OwnedValue::Token(code.to_string()));
         let draft = match (self.typed(id, draft, request, open, flight, touches)?, code) {
-            (Ok(draft), _) => draft,
-            (Err(draft), CtlCode::VALIDATE_NEGOTIATE_INFO) => draft,
-            (Err(draft), code) if request.input.is_empty() && !NEEDS_INPUT.contains(&code) => draft,
-            (Err(draft), code) => {
+            ((draft, true), _) => draft,
+            ((draft, _), CtlCode::VALIDATE_NEGOTIATE_INFO) => draft,
+            ((draft, _), code) if request.input.is_empty() && !NEEDS_INPUT.contains(&code) => draft,
+            ((draft, _), code) => {
                 if request.input.len() > LONGEST_INPUT {
                     return Err("its input is longer than 4 KiB");
                 }
@@ -124,7 +124,7 @@ impl World {
             ))
     }
 
-    /// With the arguments that the code has; the draft comes back as it was where its input is not as the code prescribes.
+    /// With the arguments that the code has; `false` where its input is not as the code prescribes.
     fn typed(
         &mut self,
         id: ConnectionId,
@@ -133,7 +133,7 @@ impl World {
         open: Option<usize>,
         flight: &mut InFlight,
         touches: &mut Vec<(Key, Touch)>,
-    ) -> Result<Result<Draft, Draft>, Reason> {
+    ) -> Result<(Draft, bool), Reason> {
         let (code, input) = (request.ctl_code, &request.input[..]);
         let mut changes = || {
             touches
@@ -143,7 +143,10 @@ impl World {
         Ok(match code {
             CtlCode::SET_SPARSE if input.len() == 1 => {
                 changes();
-                Ok(draft.arg("sparse", if input[0] == 0 { "no" } else { "yes" }))
+                (
+                    draft.arg("sparse", if input[0] == 0 { "no" } else { "yes" }),
+                    true,
+                )
             }
             CtlCode::SET_ZERO_DATA if input.len() == 16 => {
                 changes();
@@ -159,13 +162,16 @@ impl World {
             CtlCode::SET_COMPRESSION => match input {
                 &[low, high] => {
                     changes();
-                    Ok(draft.arg("compression", u64::from(u16::from_le_bytes([low, high]))))
+                    (
+                        draft.arg("compression", u64::from(u16::from_le_bytes([low, high]))),
+                        true,
+                    )
                 }
-                _ => Err(draft),
+                _ => (draft, false),
             },
             CtlCode::SRV_REQUEST_RESUME_KEY => {
                 flight.effect = Effect::NamesSource;
-                Err(draft)
+                (draft, false)
             }
             CtlCode::SRV_COPYCHUNK | CtlCode::SRV_COPYCHUNK_WRITE => {
                 let key = input.first_chunk::<24>();
@@ -175,7 +181,7 @@ impl World {
                         changes();
                         self.copies(draft, open, source, chunks, flight, touches)?
                     }
-                    _ => Err(draft),
+                    _ => (draft, false),
                 }
             }
             CtlCode::DUPLICATE_EXTENTS_TO_FILE if input.len() == EXTENTS => {
@@ -200,7 +206,7 @@ impl World {
                     _ => return Err("its source is not in the trace, or longer than 4 GiB"),
                 }
             }
-            _ => Err(draft),
+            _ => (draft, false),
         })
     }
 
@@ -212,7 +218,7 @@ impl World {
         chunks: Vec<CopyChunk>,
         flight: &mut InFlight,
         touches: &mut Vec<(Key, Touch)>,
-    ) -> Result<Result<Draft, Draft>, Reason> {
+    ) -> Result<(Draft, bool), Reason> {
         let from = &self.opens[source];
         if !from.alive {
             return Err("the source of its copy is closed");
@@ -237,7 +243,7 @@ impl World {
             draft = draft.arg("times", chunks.len() as u64);
         }
         flight.effect = Effect::Copies(source, chunks);
-        Ok(Ok(draft))
+        Ok((draft, true))
     }
 
     /// The answer of one.
@@ -289,10 +295,10 @@ impl World {
     }
 }
 
-fn range(draft: Draft, start: u64, end: Option<u64>) -> Result<Draft, Draft> {
+fn range(draft: Draft, start: u64, end: Option<u64>) -> (Draft, bool) {
     match end.filter(|&end| start <= end) {
-        Some(end) => Ok(draft.arg("range", OwnedValue::Range { start, end })),
-        None => Err(draft),
+        Some(end) => (draft.arg("range", OwnedValue::Range { start, end }), true),
+        None => (draft, false),
     }
 }
 

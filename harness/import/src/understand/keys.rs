@@ -108,6 +108,15 @@ impl CaptureKeys {
         self.0.len()
     }
 
+    /// A session key that the capture itself has shown; one that was given goes before it.
+    pub(super) fn learned(&mut self, session_id: u64, key: Key) {
+        self.0
+            .entry(session_id)
+            .or_default()
+            .session
+            .get_or_insert(key);
+    }
+
     /// What decrypts a session: what the client sent, and what the server sent.
     pub(super) fn ciphers(
         &self,

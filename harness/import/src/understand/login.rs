@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Progress};
 use super::lanes::ClientIndex;
+use super::ntlm::{self, LogIn};
 use super::world::{Client, InFlight, Tree, World};
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
@@ -43,6 +44,22 @@ impl World {
 
     pub(super) fn session_setup(&mut self, id: ConnectionId, request: &SessionSetupRequest) {
         let account = ntlm_account(&request.buffer);
+        let challenge = self
+            .connections
+            .get(&id)
+            .and_then(|connection| connection.challenge);
+        match ntlm::log_in(&request.buffer, challenge, &self.passwords) {
+            LogIn::Unknown => {}
+            LogIn::OtherPassword => self.adapt(
+                "session-setup",
+                "its password is not the one that was given",
+            ),
+            LogIn::Key(key) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.session_key = Some(key);
+                }
+            }
+        }
         let name = account
             .as_ref()
             .filter(|(_, user)| !user.is_empty())
@@ -62,6 +79,11 @@ impl World {
         response: &Response,
     ) {
         if status == ntstatus::MORE_PROCESSING_REQUIRED {
+            if let (Response::SessionSetup(answer), Some(connection)) =
+                (response, self.connections.get_mut(&id))
+            {
+                connection.challenge = ntlm::challenge(&answer.buffer).or(connection.challenge);
+            }
             return;
         }
         if status != ntstatus::SUCCESS {
@@ -71,6 +93,11 @@ impl World {
             return;
         };
         let user = connection.user.take();
+        if let Some(key) = connection.session_key.take()
+            && !connection.sessions.contains_key(&session_id)
+        {
+            self.keys.learned(session_id, key);
+        }
         let flags = match response {
             Response::SessionSetup(answer) => answer.session_flags,
             _ => SessionFlags::empty(),
@@ -293,10 +320,7 @@ pub(super) fn ntlm_account(token: &[u8]) -> Option<(String, String)> {
     let start = memchr::memmem::find(token, b"NTLMSSP\0\x03\0\0\0")?;
     let message = &token[start..];
     let field = |at: usize| {
-        let length = u16::from_le_bytes(*message.get(at..)?.first_chunk()?);
-        let offset = u32::from_le_bytes(*message.get(at + 4..)?.first_chunk()?);
-        let (offset, length) = (usize::try_from(offset).ok()?, usize::from(length));
-        let bytes = message.get(offset..offset.checked_add(length)?)?;
+        let bytes = ntlm::field(message, at)?;
         Some(smb_wire::UnicodeString::from_bytes(bytes).to_string_lossy())
     };
     Some((field(28)?, field(36)?))

@@ -18,6 +18,7 @@ mod lanes;
 mod lock;
 mod login;
 mod names;
+mod ntlm;
 mod reconnect;
 mod request;
 mod security;
@@ -32,6 +33,7 @@ pub use anonymize::NameKey;
 pub use keys::{CaptureKeys, KeyFileError};
 use names::Names;
 pub use names::Naming;
+pub use ntlm::Passwords;
 use replay_ir::Trace;
 use std::fmt;
 use std::fs::File;
@@ -50,6 +52,8 @@ pub struct CaptureOptions {
     pub naming: Naming,
     /// The keys of encrypted sessions.
     pub keys: CaptureKeys,
+    /// Passwords of accounts that log in with NTLM, from which session keys follow.
+    pub passwords: Passwords,
 }
 
 /// What became of a capture. `Display` is for a person.
@@ -117,11 +121,15 @@ pub fn import_capture_from(
     name: &str,
     options: &CaptureOptions,
 ) -> Result<(Trace, CaptureImport), ImportErrors> {
-    let mut world = World::new(Names::new(options.naming.clone()), options.keys.clone());
+    let mut world = World::new(
+        Names::new(options.naming.clone()),
+        options.keys.clone(),
+        options.passwords.clone(),
+    );
     let ports = Ports::new(options.ports.iter().copied());
     let capture = read_capture_from(input, &ports, &options.limits, &mut world);
     let encrypted = world.encrypted();
-    let has_keys = options.keys.sessions() > 0;
+    let has_keys = options.keys.sessions() > 0 || !options.passwords.is_empty();
     if world.drafts.len() == 0 || !encrypted.is_empty() && !has_keys {
         return Err(ImportErrors::Capture {
             name: name.to_owned(),
@@ -156,7 +164,7 @@ fn refusal(capture: &CaptureReport, encrypted: &[(String, u64)]) -> String {
         }
         text.push_str(
             "\nhelp: --keys FILE takes what `smbclient --option=debugencryption=yes` prints, or Wireshark's \
-             smb2_seskey_list",
+             smb2_seskey_list; --passwords FILE takes the passwords of accounts that log in with NTLM",
         );
         return text;
     }

@@ -5,13 +5,14 @@ use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
 use super::ioctl::Effect;
 use super::keys::CaptureKeys;
-use super::lanes::{ClientIndex, Key, Lanes, Touch};
+use super::lanes::{self, ClientIndex, Lanes, Touch};
 use super::names::Names;
+use super::ntlm::Passwords;
 use super::reconnect::{Durable, Gone};
 use super::security::Accounts;
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
 use crate::report::ImportReport;
-use smb_wire::crypto::{PreauthHash, TransformCipher};
+use smb_wire::crypto::{Key, PreauthHash, TransformCipher};
 use smb_wire::messages::TransformHeader;
 use smb_wire::security::SecurityDescriptor;
 use smb_wire::{
@@ -90,6 +91,9 @@ pub(super) struct Connection {
     /// The user of the log-in that is going on.
     pub(super) user: Option<String>,
     pub(super) anonymous: bool,
+    /// ServerChallenge of the log-in that is going on, and the session key that comes of it.
+    pub(super) challenge: Option<[u8; 8]>,
+    pub(super) session_key: Option<Key>,
     /// Encrypted frames that no key was there for.
     pub(super) encrypted: u64,
     pub(super) cipher: Option<Cipher>,
@@ -184,7 +188,8 @@ pub(super) struct World {
     pub(super) by_id: HashMap<(ConnectionId, FileId), usize>,
     pub(super) clients: Vec<Client>,
     pub(super) names: Names,
-    keys: CaptureKeys,
+    pub(super) keys: CaptureKeys,
+    pub(super) passwords: Passwords,
     /// File shares in the order of their first use, in lower case.
     pub(super) shares: Vec<String>,
     /// Opens by the keys that name them as sources of copies.
@@ -204,7 +209,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(names: Names, keys: CaptureKeys) -> Self {
+    pub(super) fn new(names: Names, keys: CaptureKeys, passwords: Passwords) -> Self {
         Self {
             report: ImportReport::default(),
             connections: BTreeMap::new(),
@@ -219,6 +224,7 @@ impl World {
             clients: Vec::new(),
             names,
             keys,
+            passwords,
             shares: Vec::new(),
             resume_keys: HashMap::new(),
             attributes_set: HashSet::new(),
@@ -265,7 +271,7 @@ impl World {
         &mut self,
         mut draft: Draft,
         time: Option<u64>,
-        touches: &[(Key, Touch)],
+        touches: &[(lanes::Key, Touch)],
         part: bool,
     ) -> StepIndex {
         draft.sent = time;
@@ -506,7 +512,7 @@ impl World {
         for open in self.opens.iter_mut().filter(|open| open.connection == id) {
             if open.alive && open.file_id.is_some() {
                 clients.push(open.client);
-                touches.push((Key::path(&open.path), Touch::Change));
+                touches.push((lanes::Key::path(&open.path), Touch::Change));
                 if open.delete_on_close {
                     touches.extend(super::request::listings(&open.path, Touch::Change));
                 }
@@ -541,6 +547,8 @@ impl FrameSink for World {
                 in_flight: HashMap::new(),
                 user: None,
                 anonymous: false,
+                challenge: None,
+                session_key: None,
                 encrypted: 0,
                 cipher: None,
                 negotiate_hash: PreauthHash::default(),
