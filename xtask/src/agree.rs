@@ -27,6 +27,10 @@ pub(crate) struct Agree {
     /// The program, if it is built already; without it, it is built with optimization.
     #[arg(long)]
     program: Option<PathBuf>,
+    /// Replay at the captures' own times multiplied by this, instead of as fast as possible: servers notice the end of a
+    /// connection some time after it, which a capture with such ends depends on.
+    #[arg(long)]
+    scale: Option<f64>,
     /// How many reasons are shown of each capture.
     #[arg(long, default_value_t = 5)]
     reasons: usize,
@@ -37,6 +41,8 @@ struct Row {
     name: String,
     steps: u64,
     agreed: u64,
+    /// Messages that became no step.
+    left_out: u64,
     /// Steps that differed, and steps that could not be run.
     differed: u64,
     not_run: u64,
@@ -114,6 +120,10 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
     }
     let mut import = runner.program(program, &["import", "pcap", "--no-anonymize"]);
     import.arg(capture).arg("-o").arg(&trace);
+    let became = out.join(format!("{name}.txt"));
+    if let Ok(file) = fs::File::create(&became) {
+        import.stderr(file);
+    }
     if let Some(port) = arguments.port {
         import.args(["--port", &port.to_string()]);
     }
@@ -122,6 +132,7 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
         name,
         steps: 0,
         agreed: 0,
+        left_out: 0,
         differed: 0,
         not_run: 0,
         verdict: "not imported".to_owned(),
@@ -130,7 +141,12 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
     if imported.is_err() || !trace.is_file() {
         return row;
     }
-    let mut run = runner.program(program, &["run", "--clock", "asap"]);
+    row.left_out = left_out(&fs::read_to_string(&became).unwrap_or_default());
+    let mut run = runner.program(program, &["run"]);
+    match arguments.scale {
+        Some(scale) => run.args(["--scale", &scale.to_string()]),
+        None => run.args(["--clock", "asap"]),
+    };
     run.arg(&trace).arg("--report").arg(&report);
     // A run that differs ends with an error, and is what is looked for.
     let _ = runner.run(&mut run, RUNNING);
@@ -169,16 +185,26 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
 }
 
 fn show(rows: &[Row], reasons: usize) {
-    println!("| capture | steps | agreed | differed | not run | share | verdict |");
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "| capture | steps | agreed | differed | not run | left out | of the steps | of all | verdict |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for row in rows {
-        let share = match row.steps {
+        let share = |of: u64| match of {
             0 => "-".to_owned(),
-            steps => format!("{:.1} %", 100.0 * row.agreed as f64 / steps as f64),
+            of => format!("{:.2} %", 100.0 * row.agreed as f64 / of as f64),
         };
         println!(
-            "| {} | {} | {} | {} | {} | {share} | {} |",
-            row.name, row.steps, row.agreed, row.differed, row.not_run, row.verdict
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.name,
+            row.steps,
+            row.agreed,
+            row.differed,
+            row.not_run,
+            row.left_out,
+            share(row.steps),
+            share(row.steps + row.left_out),
+            row.verdict
         );
     }
     for row in rows.iter().filter(|row| !row.reasons.is_empty()) {
@@ -186,5 +212,26 @@ fn show(rows: &[Row], reasons: usize) {
         for (reason, count) in row.reasons.iter().take(reasons) {
             println!("  {count} {reason}");
         }
+    }
+}
+
+/// What an import's report says was left out, in all.
+fn left_out(report: &str) -> u64 {
+    let lines = report
+        .lines()
+        .filter_map(|line| line.strip_prefix("left out: "));
+    let numbers = lines.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok());
+    numbers.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_added_up() {
+        let report = "all 9 9 9\nadapted: 5 read: x\nleft out: 3 close: y\nleft out: 12 ioctl: z\n";
+        assert_eq!(left_out(report), 15);
+        assert_eq!(left_out(""), 0);
     }
 }

@@ -6,15 +6,16 @@ use common::{Ends, Exchanges, pcap};
 use replay_import::capture::LinkType;
 use replay_import::{CaptureOptions, NameKey, Naming, import_capture};
 use smb_wire::fscc::{
-    DirectoryEntry, EntryDetails, FileRenameInformation, FileStreamInformation, encode_directory,
-    encode_streams,
+    DirectoryEntry, EntryDetails, FileRenameInformation, FileStreamInformation, FullEa,
+    encode_directory, encode_full_ea, encode_get_ea, encode_streams,
 };
 use smb_wire::messages::*;
+use smb_wire::security::{Sid, sddl};
 use smb_wire::*;
 use std::collections::HashSet;
 
 /// What a customer would not want to see again. All are long enough not to come about by chance.
-const SECRETS: [&str; 19] = [
+const SECRETS: [&str; 27] = [
     "hernandez",
     "megacorp",
     "wolverine",
@@ -34,6 +35,14 @@ const SECRETS: [&str; 19] = [
     "severance",
     "10.0.0.",
     "topsecretlease",
+    "1122334455",
+    "778899001",
+    "referral",
+    "symboliclink",
+    "attributename",
+    "attributevalue",
+    "secretinstance!!",
+    "746f7073656372",
 ];
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -86,6 +95,138 @@ fn id(number: u64) -> FileId {
         persistent: number,
         volatile: number,
     }
+}
+
+/// Control codes whose input has names in it.
+fn controlled(all: &mut Exchanges) {
+    let codes = [
+        (CtlCode::SET_REPARSE_POINT, id(2), r"\??\C:\SymbolicLink"),
+        (
+            CtlCode::DFS_GET_REFERRALS,
+            FileId::RELATED,
+            r"\referral\Payrolls",
+        ),
+        (CtlCode(0x0009_1234), id(2), "Wolverine"),
+    ];
+    for (ctl_code, file_id, name) in codes {
+        all.ok(
+            Request::Ioctl(IoctlRequest {
+                ctl_code,
+                file_id,
+                input: utf16(name),
+                max_output_response: 4096,
+                flags: IoctlFlags::IS_FSCTL,
+                ..IoctlRequest::default()
+            }),
+            Response::Ioctl(IoctlResponse {
+                ctl_code,
+                file_id,
+                output: utf16("Referral to SymbolicLink"),
+                ..IoctlResponse::default()
+            }),
+        );
+    }
+}
+
+/// Security descriptors, extended attributes, and what names a durable open.
+fn secured(all: &mut Exchanges) {
+    let sid = |text: &str| text.parse::<Sid>().expect("an identifier");
+    let owner = "S-1-5-21-1122334455-778899001-3344556677-1107";
+    let descriptor = sddl::parse(
+        &format!(
+            "O:{owner}G:S-1-5-21-1122334455-778899001-3344556677-513D:(A;;FA;;;{owner})(A;;FR;;;WD)"
+        ),
+        &mut |_| None,
+    );
+    let mut buffer = Vec::new();
+    descriptor.expect("a descriptor").encode(&mut buffer);
+    assert!(buffer.len() > sid(owner).size());
+    let parts = AdditionalInformation::OWNER | AdditionalInformation::DACL;
+    let on_security = |buffer| {
+        Request::SetInfo(SetInfoRequest {
+            info_type: InfoType::SECURITY,
+            additional_information: parts,
+            file_id: id(2),
+            buffer,
+            ..SetInfoRequest::default()
+        })
+    };
+    all.ok(
+        on_security(buffer.clone()),
+        Response::SetInfo(SetInfoResponse),
+    );
+    all.ok(
+        Request::QueryInfo(QueryInfoRequest {
+            info_type: InfoType::SECURITY,
+            additional_information: parts,
+            output_buffer_length: 4096,
+            file_id: id(2),
+            ..QueryInfoRequest::default()
+        }),
+        Response::QueryInfo(QueryInfoResponse {
+            buffer: buffer.clone(),
+        }),
+    );
+    let attribute = FullEa {
+        ea_name: b"AttributeName".to_vec(),
+        ea_value: b"AttributeValue".to_vec(),
+        ..FullEa::default()
+    };
+    let (mut attributes, mut asked) = (Vec::new(), Vec::new());
+    encode_full_ea(std::slice::from_ref(&attribute), &mut attributes);
+    encode_get_ea([&attribute.ea_name[..]], &mut asked);
+    all.ok(
+        Request::SetInfo(SetInfoRequest {
+            info_type: InfoType::FILE,
+            file_info_class: FileInfoClass::FULL_EA.0,
+            file_id: id(2),
+            buffer: attributes.clone(),
+            ..SetInfoRequest::default()
+        }),
+        Response::SetInfo(SetInfoResponse),
+    );
+    all.ok(
+        Request::QueryInfo(QueryInfoRequest {
+            info_type: InfoType::FILE,
+            file_info_class: FileInfoClass::FULL_EA.0,
+            output_buffer_length: 4096,
+            file_id: id(2),
+            buffer: asked,
+            ..QueryInfoRequest::default()
+        }),
+        Response::QueryInfo(QueryInfoResponse { buffer: attributes }),
+    );
+    let mut durable = create(r"MergerPlans\Severance.docx");
+    durable.create_contexts = vec![
+        RequestContext::SdBuffer(buffer),
+        RequestContext::AppInstanceId(Guid(*b"secretinstance!!")),
+        RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
+            create_guid: Guid(*b"topsecretguid!!!"),
+            ..DurableHandleRequestV2::default()
+        }),
+    ];
+    all.ok(
+        Request::Create(durable),
+        Response::Create(opened(id(3), false)),
+    );
+    let mut again = create(r"MergerPlans\Severance.docx");
+    again.create_contexts = vec![RequestContext::DurableHandleReconnectV2(
+        DurableHandleReconnectV2 {
+            file_id: id(3),
+            create_guid: Guid(*b"topsecretanother"),
+            ..DurableHandleReconnectV2::default()
+        },
+    )];
+    all.refused(Request::Create(again), 0xC000_0034);
+    // Of a handle that is closed: sent as it was, without what is in it.
+    all.refused(
+        Request::Write(WriteRequest {
+            file_id: id(77),
+            data: b"acquisition".to_vec(),
+            ..WriteRequest::default()
+        }),
+        0xC000_0128,
+    );
 }
 
 /// A client that works with secrets only.
@@ -196,6 +337,8 @@ fn capture() -> Vec<u8> {
         }),
         Response::SetInfo(SetInfoResponse),
     );
+    controlled(&mut all);
+    secured(&mut all);
     all.ok(
         Request::Close(CloseRequest {
             file_id: id(2),
@@ -240,7 +383,7 @@ fn no_secret_is_in_the_trace_or_the_report() {
             assert!(!small.contains(secret), "{secret} is in\n{trace}\n{report}");
         }
         assert!(
-            trace.contains(".docx") && trace.contains("user=alice"),
+            trace.contains(".docx") && trace.contains("user=alice") && trace.contains("reconnect"),
             "{trace}"
         );
         assert!(report.contains("replaced: "), "{report}");

@@ -119,8 +119,7 @@ impl World {
             args.push(("durable".into(), OwnedValue::Word(version)));
         }
         if let Some(guid) = guid.filter(|&guid| guid != before.create_guid) {
-            let digits = super::stale::hex(&guid.0);
-            let text = format!("0x{digits}");
+            let text = self.lease_name(guid);
             args.push(("create-guid".into(), OwnedValue::Token(text)));
         }
         for context in &request.create_contexts {
@@ -132,7 +131,7 @@ impl World {
             args.push(("request".into(), OwnedValue::Word(asked)));
         }
         match path {
-            WirePath::Below(path) if *path == open.path => {}
+            WirePath::Below(path) if *path == self.opens[old].path => {}
             WirePath::Below(path) => {
                 let path = path.clone();
                 args.push(("path".into(), OwnedValue::Text(self.names.path(&path))));
