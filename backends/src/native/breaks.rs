@@ -16,8 +16,9 @@ use smb_wire::messages::{
 };
 use smb_wire::{CloseFlags, FileId, Guid, LeaseFlags, OplockLevel, Request, Response};
 
+use super::caching::{Key, Policy};
 use super::connection::{Shared, State};
-use super::opens::{Key, Opens, Policy};
+use super::opens::Opens;
 use super::oplock_state::{Effect, Event};
 use super::pending::{Settles, Waiter};
 use super::receive::Violation;

@@ -285,6 +285,7 @@ impl Shared {
         for later in std::mem::take(&mut state.later) {
             later.forget(&mut state.opens.lock());
         }
+        let mut alone = true;
         match std::mem::replace(&mut state.phase, Phase::Down(why.clone())) {
             Phase::Down(_) => return,
             Phase::Connecting { waiters, attempt } => {
@@ -298,6 +299,7 @@ impl Shared {
                     recorder.ended(tell && !violation, &why);
                 }
                 let last = self.group.down();
+                alone = last;
                 state.opens.lock().end_of_connection(last);
                 let owner = transport.session(0).filter(|session| session.logged_in);
                 state.lost_session = owner.filter(|_| last).map_or(0, |session| session.id);
@@ -326,7 +328,9 @@ impl Shared {
         }
         if tell {
             tracing::debug!(client = self.context.client.0, why, "connection ended");
-            state.lanes.iter().for_each(|events| events.lost(&why));
+            // While another channel lives, what waits for a break may still get one.
+            let lanes = state.lanes.iter().filter(|_| alone);
+            lanes.for_each(|events| events.lost(&why));
         }
         self.settled.notify_waiters();
     }

@@ -13,7 +13,7 @@
 //! | `group` | the channels of a session |
 //! | `connection`, `submit`, `receive`, `breaks`, `close` | clients, requests, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
-//! | `oplock_state` | what a break means for an oplock or a lease |
+//! | `caching`, `oplock_state` | what a client may cache, and what a break means for that |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
 //! | `request`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
@@ -21,6 +21,7 @@
 mod auth;
 mod authentication;
 mod breaks;
+mod caching;
 mod close;
 mod compose;
 mod connection;

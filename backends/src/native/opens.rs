@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use replay_ir::StepId;
-use smb_vocabulary::{BreakAction, BreakLevel};
+use smb_vocabulary::BreakLevel;
 use smb_wire::fscc::ResumeKey;
-use smb_wire::messages::{CreateResponse, ResponseContext};
-use smb_wire::{FileId, Guid, LeaseState, OplockLevel};
-use tokio::task::AbortHandle;
+use smb_wire::messages::CreateResponse;
+use smb_wire::{FileId, Guid, OplockLevel};
 
+use super::caching::{Alarm, Caching, Key, lease_state};
 use super::oplock_state::{Effect, Event, OplockState, Phase};
 use super::sessions::Home;
 
@@ -37,59 +37,6 @@ enum OpenEnd {
     ByPolicy,
     /// Its tree, session or connection is gone. The trace may still name it: that is for the server to refuse.
     Gone,
-}
-
-/// What breaks are about: the oplock of one open, or the lease of one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Key {
-    /// Of the handle that this step opened.
-    Oplock(StepId),
-    /// Of this key.
-    Lease(Guid),
-}
-
-/// What a client does when a break arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Policy {
-    /// What.
-    pub(super) action: BreakAction,
-    /// What it acknowledges; `None` is what the server asks for.
-    pub(super) level: Option<BreakLevel>,
-}
-
-/// An oplock or a lease with what the client does about it.
-#[derive(Debug, Default)]
-pub(super) struct Caching {
-    /// Where it stands; `None` before anything was granted.
-    pub(super) state: Option<OplockState>,
-    /// What the trace says to do on a break.
-    pub(super) policy: Policy,
-    /// The acknowledgement that is to be sent later.
-    pub(super) alarm: Option<Alarm>,
-}
-
-/// An acknowledgement that is to be sent later.
-#[derive(Debug)]
-pub(super) struct Alarm {
-    /// Tells it from others.
-    pub(super) number: u64,
-    /// Ends its task.
-    pub(super) task: Option<AbortHandle>,
-}
-
-impl Caching {
-    /// True while an acknowledgement is on its way, so that what uses the handle waits for it.
-    pub(super) fn holds(&self) -> bool {
-        let pending = |state: OplockState| state.phase == Phase::BreakPending;
-        self.alarm.is_some() && self.state.is_some_and(pending)
-    }
-
-    /// The acknowledgement will not be sent later.
-    pub(super) fn disarm(&mut self) {
-        if let Some(task) = self.alarm.take().and_then(|alarm| alarm.task) {
-            task.abort();
-        }
-    }
 }
 
 /// The same for all who have a part in it: the channels of a session. Locked after a connection's state, never before it,
@@ -383,45 +330,10 @@ impl Opens {
     }
 }
 
-impl Caching {
-    /// Takes in what happened, and forgets about a later acknowledgement when there is nothing left to acknowledge.
-    pub(super) fn apply(&mut self, event: Event) -> Effect {
-        let effect = match (&mut self.state, event) {
-            (Some(state), event) => state.apply(event),
-            (none, Event::Granted(level)) => {
-                *none = Some(OplockState::new(level));
-                Effect::Nothing
-            }
-            // The server breaks what it has not granted: to the client that is nothing.
-            (none, event @ Event::Notified { to, .. }) => {
-                let nothing = match to {
-                    BreakLevel::Oplock(_) => BreakLevel::Oplock(OplockLevel::NONE),
-                    BreakLevel::Lease(_) => BreakLevel::Lease(LeaseState::empty()),
-                };
-                none.insert(OplockState::new(nothing)).apply(event)
-            }
-            (None, Event::Acknowledged(_) | Event::Closed) => Effect::Nothing,
-        };
-        if effect == Effect::Release {
-            self.disarm();
-        }
-        effect
-    }
-}
-
-/// What was granted; nothing where the server does not say.
-fn lease_state(contexts: &[ResponseContext]) -> LeaseState {
-    let granted = contexts.iter().find_map(|context| match context {
-        ResponseContext::Lease(lease) => Some(lease.lease_state),
-        ResponseContext::LeaseV2(lease) => Some(lease.lease_state),
-        _ => None,
-    });
-    granted.unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use smb_wire::messages::Lease;
+    use smb_wire::LeaseState;
+    use smb_wire::messages::{Lease, ResponseContext};
 
     use super::*;
 
