@@ -107,6 +107,8 @@ pub(super) fn run(runner: &Runner, program: &Path, load: &Load) -> Result<Value,
     let (trace, report) = (path("ir"), path("json"));
     std::fs::write(&trace, load.trace()).map_err(|error| format!("{trace}: {error}"))?;
     let clients = load.clients.to_string();
+    // Opening costs more than what follows, so it is spread over several steps' time.
+    let spread = format!("{}ms", load.period * 5);
     let mut command = runner.program(
         program,
         &[
@@ -114,6 +116,8 @@ pub(super) fn run(runner: &Runner, program: &Path, load: &Load) -> Result<Value,
             &trace,
             "--clients",
             &clients,
+            "--spread",
+            &spread,
             "--calibrate",
             "--connect-timeout",
             "60s",
