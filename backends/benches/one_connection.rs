@@ -23,11 +23,11 @@ use samba_servers::{CaseSite, ServerSpec, StartOptions};
 use secrecy::ExposeSecret as _;
 use smb_vocabulary::VOCABULARY;
 
-/// Step numbers below are those of this trace.
+/// Step numbers below are those of this trace. What is created and closed is what smbtorture opens, a directory that is there.
 const TRACE: &str = r#"ir 1
 client A user=alice
 A echo
-A create f "bench" access=rw disposition=open-if
+A create f "" access=read-attributes share=rwd disposition=open options=open-reparse-point
 A close f
 A create g "data" access=rw disposition=open-if
 A write g len=4096 fill=7 -> OK len=4096

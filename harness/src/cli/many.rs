@@ -34,8 +34,9 @@ pub(super) struct ManyArguments {
     /// At most so many clients begin to connect in a second: 200 or 200/s.
     #[arg(long, value_name = "R/s", value_parser = rate)]
     ramp: Option<f64>,
-    /// At most so many clients connect at the same time.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    /// At most so many clients connect at the same time. More than a server's listen queue holds (50 of Samba) can
+    /// leave some waiting for a minute.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     connecting: u16,
     /// The longest that connecting and logging in may take for one client.
     #[arg(long, value_parser = duration, default_value = "10s")]
