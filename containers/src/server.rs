@@ -174,6 +174,7 @@ impl Server {
                 name: domain.realm.clone(),
                 kdc: domain.kdc,
                 by_default: kerberos,
+                sid: domain_of(&identities),
             }),
         };
         let host = Host::Docker(container.clone());
@@ -262,6 +263,13 @@ impl Server {
         }
         removed
     }
+}
+
+/// The identifier of the domain that the accounts are in: all but the last part of an account's (MS-DTYP 2.4.2.4).
+fn domain_of(identities: &BTreeMap<String, Identity>) -> Option<String> {
+    let mut known = identities.values().filter_map(|it| it.sid.as_deref());
+    let (domain, _) = known.next()?.rsplit_once('-')?;
+    Some(domain.to_owned())
 }
 
 /// Whether a server can still be worked with.

@@ -10,8 +10,10 @@ use smb_vocabulary::VOCABULARY;
 /// has no snapshots.
 const STANDALONE_LACKS: &[&str] = &[
     "access-based-enumeration",
+    "account-states",
     "directory-leases",
     "domain",
+    "groups",
     "guest",
     "persistent-handles",
     "share-permissions",

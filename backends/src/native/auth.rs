@@ -12,10 +12,11 @@ use sspi::{
 };
 use tracing::subscriber::NoSubscriber;
 
-use replay_engine::{Identity, Target};
-use smb_vocabulary::Mechanism;
+use replay_engine::{Identity, Realm, Target};
+use smb_vocabulary::{ClientSettings, Mechanism};
 
 use super::kdc::Kdc;
+use super::tickets::ShortTickets;
 
 /// The name that NTLM may tell a server about the client's machine.
 const WORKSTATION: &str = "SMB-REPLAY";
@@ -47,6 +48,17 @@ impl From<sspi::Error> for AuthError {
     }
 }
 
+/// By what a client logs in: as its line says, or as is usual where it goes; `None` for an anonymous one.
+pub(super) fn mechanism(settings: &ClientSettings<'_>, target: &Target) -> Option<Mechanism> {
+    let by_default = match &target.realm {
+        Some(Realm {
+            by_default: true, ..
+        }) => Mechanism::Kerberos,
+        _ => Mechanism::Ntlm,
+    };
+    (!settings.anonymous).then(|| settings.mechanism.unwrap_or(by_default))
+}
+
 /// The client's side of one login.
 pub(super) enum Login {
     /// As an account.
@@ -64,17 +76,27 @@ impl Login {
         }
     }
 
-    /// A login by `mechanism`. With Kerberos the KDC is asked for what the first token needs; nothing later asks it.
+    /// A login by Kerberos: the KDC is asked for what the first token needs; nothing later asks it. `lifetime` is that of
+    /// the tickets in seconds.
+    pub(super) async fn kerberos(
+        identity: &Identity,
+        target: &Target,
+        lifetime: Option<u64>,
+    ) -> Result<Self, AuthError> {
+        let mut account = Account::kerberos(identity, target, lifetime)?;
+        account.first = Some(account.ask(&[]).await?);
+        Ok(Self::Account(Box::new(account)))
+    }
+
+    /// A login as a client's line says.
     pub(super) async fn begin(
         identity: Option<&Identity>,
-        mechanism: Mechanism,
+        settings: &ClientSettings<'_>,
         target: &Target,
     ) -> Result<Self, AuthError> {
-        match (identity, mechanism) {
-            (Some(identity), Mechanism::Kerberos) => {
-                let mut account = Account::kerberos(identity, target)?;
-                account.first = Some(account.ask(&[]).await?);
-                Ok(Self::Account(Box::new(account)))
+        match (identity, mechanism(settings, target)) {
+            (Some(identity), Some(Mechanism::Kerberos)) => {
+                Self::kerberos(identity, target, settings.ticket_lifetime).await
             }
             _ => Self::new(identity),
         }
@@ -137,7 +159,11 @@ impl Account {
         Self::new(identity, username, config, None)
     }
 
-    fn kerberos(identity: &Identity, target: &Target) -> Result<Self, AuthError> {
+    fn kerberos(
+        identity: &Identity,
+        target: &Target,
+        lifetime: Option<u64>,
+    ) -> Result<Self, AuthError> {
         let realm = target
             .realm
             .as_ref()
@@ -150,8 +176,10 @@ impl Account {
             Some("kerberos,!ntlm,!pku2u".into()),
             WORKSTATION.into(),
         );
+        let password = identity.password.clone();
+        let short = lifetime.map(|lifetime| ShortTickets::new(password, lifetime));
         let kerberos = Kerberos {
-            kdc: Kdc::new(realm.kdc),
+            kdc: Kdc::new(realm.kdc, short),
             service: format!("cifs/{}", target.host),
         };
         Self::new(identity, username, config, Some(kerberos))
@@ -270,7 +298,7 @@ impl Account {
 }
 
 /// sspi logs what passes through it, tokens included, and its levels are not a promise: it gets no subscriber.
-fn quietly<T>(run: impl FnOnce() -> T) -> T {
+pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
     tracing::subscriber::with_default(NoSubscriber::default(), run)
 }
 
@@ -367,7 +395,7 @@ mod tests {
     #[tokio::test]
     async fn kerberos_needs_a_realm() {
         let alice = identity("right");
-        let login = Login::begin(Some(&alice), Mechanism::Kerberos, &target()).await;
+        let login = Login::kerberos(&alice, &target(), None).await;
         let error = login.err().expect("there is no realm").to_string();
         assert!(error.contains("in a domain"), "{error}");
     }

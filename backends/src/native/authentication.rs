@@ -2,8 +2,8 @@
 //! how the session that comes of it is protected. Who sends and receives is left to [`login`](super::login) and
 //! [`sessions`](super::sessions).
 
-use replay_engine::{Identity, Outcome};
-use smb_vocabulary::{ClientSettings, Encryption, Mechanism};
+use replay_engine::Outcome;
+use smb_vocabulary::{ClientSettings, Encryption};
 use smb_wire::crypto::PreauthHash;
 use smb_wire::messages::{SessionSetupRequest, SessionSetupResponse};
 use smb_wire::{
@@ -71,28 +71,14 @@ fn named(settings: &ClientSettings<'_>) -> String {
 }
 
 /// A login that cannot even be begun.
-fn broken(settings: &ClientSettings<'_>, why: impl std::fmt::Display) -> Outcome {
+pub(super) fn broken(settings: &ClientSettings<'_>, why: impl std::fmt::Display) -> Outcome {
     Outcome::Broken(format!("logging in{}: {why}", named(settings)))
 }
 
 impl Authentication {
-    /// A login as `identity`, or an anonymous one: in a new session that replaces `previous_session_id`, or without
-    /// that, in one that there is already.
+    /// A login that has been begun: in a new session that replaces `previous_session_id`, or without that, in one that
+    /// there is already.
     pub(super) fn new(
-        identity: Option<&Identity>,
-        settings: &ClientSettings<'_>,
-        basis: &Basis,
-        previous_session_id: Option<u64>,
-    ) -> Result<Self, Outcome> {
-        if settings.mechanism == Some(Mechanism::Kerberos) {
-            return Err(broken(settings, "a further login by Kerberos is not there"));
-        }
-        let login = Login::new(identity).map_err(|error| broken(settings, error))?;
-        Self::with_login(login, settings, basis, previous_session_id)
-    }
-
-    /// A login that has been begun, with the same.
-    pub(super) fn with_login(
         mut login: Login,
         settings: &ClientSettings<'_>,
         basis: &Basis,
@@ -155,9 +141,22 @@ impl Authentication {
         &mut self.basis.preauth
     }
 
-    /// Whether the session's keys are there only after the last answer; see [`Login::key_comes_last`].
-    pub(super) fn key_comes_last(&self) -> bool {
-        self.login.key_comes_last()
+    /// The session's keys, if the last answer has brought them (see [`Login::key_comes_last`]); that answer is signed with
+    /// them. The error says how it breaks the protocol.
+    pub(super) fn last_security(
+        &self,
+        header: &Header,
+        message: &[u8],
+    ) -> Result<Option<Security>, String> {
+        if !self.login.key_comes_last() {
+            return Ok(None);
+        }
+        let security = self.security().map_err(|error| error.to_string())?;
+        let security = security.ok_or("the login gave no session key")?;
+        if header.is_signed() {
+            security.verify(message)?;
+        }
+        Ok(Some(security))
     }
 
     /// The session's keys, once the last request has gone out.

@@ -112,6 +112,8 @@ impl Shared {
     fn with_group(context: ClientContext, group: Arc<Group>, is_channel: bool) -> Arc<Self> {
         let trace = context.trace.clone();
         let registry = context.run.get_or_init(|| Registry::new(&trace));
+        let realm = context.target.realm.as_ref();
+        let domain = realm.and_then(|realm| realm.sid.as_deref());
         let state = State {
             lanes: vec![context.events.clone()],
             own: Vec::new(),
@@ -121,7 +123,7 @@ impl Shared {
             trace: trace.clone(),
             phase: Phase::Down("it has not connected".to_owned()),
             opens: group.opens.clone(),
-            principals: Principals::new(&*context.sids),
+            principals: Principals::new(&*context.sids).in_domain(domain),
             generation: 0,
             later: Vec::new(),
             lost_session: 0,

@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::tickets::ShortTickets;
+
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Longer answers are not read: a ticket with many groups has some 64 KiB.
@@ -33,17 +35,19 @@ const E_DATA: u8 = 0xac;
 const OCTET_STRING: u8 = 0x04;
 
 /// A realm's KDC.
-#[derive(Debug)]
 pub(super) struct Kdc {
     address: SocketAddr,
+    /// How long the tickets that are asked for last; `None` is as long as sspi asks for.
+    short: Option<ShortTickets>,
     /// What the last answer refused, as an NTSTATUS.
     refusal: Option<u32>,
 }
 
 impl Kdc {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr, short: Option<ShortTickets>) -> Self {
         Self {
             address,
+            short,
             refusal: None,
         }
     }
@@ -56,7 +60,12 @@ impl Kdc {
     /// Sends a message with its length in front (RFC 4120 7.2.2); the answer has it too.
     pub(super) async fn ask(&mut self, message: &[u8]) -> io::Result<Vec<u8>> {
         self.refusal = None;
-        let answer = timeout(ANSWER, exchange(self.address, message))
+        let mut message = message.to_vec();
+        if let Some(short) = &self.short {
+            let unfit = |why| io::Error::other(format!("a ticket's length cannot be set: {why}"));
+            short.asked(&mut message).map_err(unfit)?;
+        }
+        let answer = timeout(ANSWER, exchange(self.address, &message))
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| {
@@ -64,6 +73,9 @@ impl Kdc {
                 io::Error::new(error.kind(), text)
             })?;
         self.refusal = answer.get(4..).and_then(refusal);
+        if let Some(short) = &mut self.short {
+            short.answered(&answer);
+        }
         Ok(answer)
     }
 }
@@ -137,7 +149,7 @@ fn extended(mut bytes: &[u8], depth: u32) -> Option<u32> {
 }
 
 /// The first element of some DER: its tag, its content, and what stands behind it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match first {
         0..=0x7f => (usize::from(first), rest),
@@ -219,7 +231,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.expect("a client");
             stream.write_all(&[0xff; 8]).await.expect("sent");
         });
-        let error = Kdc::new(address)
+        let error = Kdc::new(address, None)
             .ask(b"\0\0\0\0")
             .await
             .expect_err("too long");
@@ -229,7 +241,7 @@ mod tests {
         );
         server.await.expect("it ended");
         assert!(
-            Kdc::new(address).ask(b"\0\0\0\0").await.is_err(),
+            Kdc::new(address, None).ask(b"\0\0\0\0").await.is_err(),
             "nobody listens"
         );
     }

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use replay_engine::{ClientContext, Identity, Outcome};
 use replay_ir::Answer;
+use smb_vocabulary::ClientSettings;
 use smb_vocabulary::answer::{self, Stage};
-use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_wire::crypto::PreauthHash;
 use smb_wire::messages::{NegotiateResponse, TreeConnectResponse};
 use smb_wire::{Header, Request, Response, SecurityMode, SessionFlags, ntstatus, split_compound};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::auth::{AuthError, Login};
-use super::authentication::{Authentication, Basis, Progress};
+use super::auth::{AuthError, Login, mechanism};
+use super::authentication::{Authentication, Basis, Progress, broken};
 use super::connection::Shared;
 use super::frame::Inbox;
 use super::negotiate::{self, Offer};
@@ -119,15 +119,6 @@ async fn connect(shared: &Shared, start: Start) -> Result<Connected, Outcome> {
     })
 }
 
-/// How it logs in: as its line says, or as is usual where it goes.
-fn mechanism(shared: &Shared, settings: &ClientSettings<'_>) -> Mechanism {
-    let by_default = match &shared.context.target.realm {
-        Some(realm) if realm.by_default => Mechanism::Kerberos,
-        _ => Mechanism::Ntlm,
-    };
-    settings.mechanism.unwrap_or(by_default)
-}
-
 /// As whom; `None` for an anonymous client.
 pub(super) fn identity(
     context: &ClientContext,
@@ -209,28 +200,25 @@ impl Attempt {
         };
         known.negotiate = Some(&negotiated);
         known.stage = Stage::SessionSetup;
-        let mechanism = mechanism(shared, settings);
-        let login = match Login::begin(identity, mechanism, &shared.context.target).await {
+        let target = &shared.context.target;
+        let login = match Login::begin(identity, settings, target).await {
             Ok(login) => login,
             Err(AuthError {
                 status: Some(status),
                 ..
             }) => return refused(&known, status),
-            Err(error) => {
-                let user = settings.user.unwrap_or("nobody");
-                return Err(Outcome::Broken(format!("logging in as {user}: {error}")));
-            }
+            Err(error) => return Err(broken(settings, error)),
         };
         let authentication = match start {
             Start::LogIn { previous } => {
-                Authentication::with_login(login, settings, &basis, Some(previous))?
+                Authentication::new(login, settings, &basis, Some(previous))?
             }
             Start::Bind => {
                 let bond = shared.group.bond();
                 let bond = bond.ok_or_else(|| {
                     Outcome::Broken("there is no session to be bound to".to_owned())
                 })?;
-                Authentication::with_login(login, settings, &basis, Some(0))?.bind(bond)?
+                Authentication::new(login, settings, &basis, Some(0))?.bind(bond)?
             }
         };
         self.transport.basis = Some(Box::new(basis));
@@ -240,7 +228,7 @@ impl Attempt {
             Err(status) => return refused(&known, status),
         };
         known.session = Some(flags);
-        known.mechanism = identity.map(|_| mechanism);
+        known.mechanism = mechanism(settings, target);
         let session = &self.transport.sessions[0];
         shared.registry.logged_in(shared.context.client, session.id);
         if matches!(start, Start::Bind) {
@@ -249,7 +237,6 @@ impl Attempt {
         shared.group.logged_in(session);
 
         known.stage = Stage::TreeConnect;
-        let target = &shared.context.target;
         let share = settings.share.unwrap_or(&target.share);
         let tree = match self.tree_connect(&target.host, share).await? {
             Ok(tree) => tree,
@@ -307,16 +294,8 @@ impl Attempt {
             };
             let progress = authentication.answered(&reply.header, &response, &reply.bytes);
             if let Progress::Done(flags) = progress.map_err(Outcome::Violation)? {
-                if authentication.key_comes_last() {
-                    let security = authentication.security().map_err(unfit)?;
-                    let security = security.ok_or_else(|| {
-                        Outcome::Violation("the login gave no session key".to_owned())
-                    })?;
-                    // The answer that brought the key is signed with it.
-                    if reply.header.is_signed() {
-                        let verified = security.verify(&reply.bytes);
-                        verified.map_err(Outcome::Violation)?;
-                    }
+                let last = authentication.last_security(&reply.header, &reply.bytes);
+                if let Some(security) = last.map_err(Outcome::Violation)? {
                     self.transport.sessions[0].security = security;
                 }
                 let settled = authentication.settle(flags, &mut self.transport.sessions[0]);

@@ -48,6 +48,7 @@ mod security;
 mod sessions;
 mod setup;
 mod submit;
+mod tickets;
 mod transport;
 mod wire_edit;
 

@@ -1,18 +1,22 @@
-//! The logins that an established connection goes through: of further sessions on it, of a session that takes the place of
-//! one that was logged off, and reauthentication (MS-SMB2 3.2.4.2.3, 3.2.5.3).
+//! Logins that an established connection goes through: of further sessions on it, of a session that takes the place of one
+//! that was logged off, and reauthentication (MS-SMB2 3.2.4.2.3, 3.2.5.3).
 //!
-//! Such a login is a [`Setup`]: it goes on with each answer that comes, beside everything else on the connection.
+//! Such a login is a [`Setup`]: it goes on with each answer that comes, beside everything else on the connection. One by
+//! Kerberos asks the key distribution center first, in a task of its own.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use replay_engine::{Events, Op, Outcome};
+use replay_engine::{ClientContext, Events, Identity, Op, Outcome};
 use replay_ir::{Answer, ClientId};
 use smb_vocabulary::answer::{self, Stage};
 use smb_vocabulary::{ClientSettings, Mechanism};
 use smb_wire::messages::TreeConnectResponse;
 use smb_wire::{Header, Request, Response, SessionFlags, ntstatus};
+use tokio::task::AbortHandle;
 
-use super::authentication::{Authentication, Progress};
+use super::auth::{self, AuthError, mechanism};
+use super::authentication::{Authentication, Basis, Progress, broken};
 use super::connection::{Phase, Shared, State};
 use super::login;
 use super::pending::{Pending, Waiter};
@@ -35,13 +39,23 @@ pub(super) struct Setup {
     /// Who is told; `None`: it belongs to the connection's own set-up.
     op: Option<Op>,
     slot: u16,
-    authentication: Authentication,
+    progress: Login,
+    /// The mechanism; `None` for an anonymous login.
+    mechanism: Option<Mechanism>,
     /// Only the user is authenticated anew.
     reauthentication: bool,
     host: String,
     share: String,
     stage: Stage,
     flags: Option<SessionFlags>,
+}
+
+/// How far a [`Setup`] is.
+enum Login {
+    /// The key distribution center is asked for tickets, by this task.
+    Asking(AbortHandle),
+    /// Messages are exchanged with the server.
+    Server(Authentication),
 }
 
 impl Setup {
@@ -52,24 +66,42 @@ impl Setup {
             let outcome = Outcome::Lost("the client was closed".to_owned());
             lanes[usize::from(self.lane)].done(op, outcome);
         }
+        if closed {
+            self.stop_asking();
+        }
         closed
     }
 
+    fn stop_asking(&self) {
+        if let Login::Asking(task) = &self.progress {
+            task.abort();
+        }
+    }
+
+    fn authentication(&mut self) -> Result<&mut Authentication, SendError> {
+        match &mut self.progress {
+            Login::Server(authentication) => Ok(authentication),
+            Login::Asking(_) => {
+                let text = "an answer to a login that has not been sent";
+                Err(SendError::Impossible(text.to_owned()))
+            }
+        }
+    }
+
     fn send(&mut self, transport: &mut Transport) -> Result<(), SendError> {
+        let (slot, lane, reauthentication) = (self.slot, self.lane, self.reauthentication);
+        let authentication = self.authentication()?;
         let item = Item {
-            session: self.slot,
-            waiter: Waiter::Setup { lane: self.lane },
-            ..Item::own(Request::SessionSetup(self.authentication.request()))
+            session: slot,
+            waiter: Waiter::Setup { lane },
+            ..Item::own(Request::SessionSetup(authentication.request()))
         };
-        transport.send_hashed(&[item], Some(self.authentication.preauth()))?;
+        transport.send_hashed(&[item], Some(authentication.preauth()))?;
         // The keys are those of the last request that goes out, and verify the answer to it. A reauthentication
         // changes none (MS-SMB2 3.2.5.3.2).
-        if !self.reauthentication
-            && let Some(security) = self
-                .authentication
-                .security()
-                .map_err(|error| SendError::Impossible(error.to_string()))?
-        {
+        let security = authentication.security();
+        let security = security.map_err(|error| SendError::Impossible(error.to_string()))?;
+        if let Some(security) = security.filter(|_| !reauthentication) {
             self.session(transport)?.security = security;
         }
         Ok(())
@@ -91,19 +123,26 @@ impl Setup {
         let text = |error: SendError| error.to_string();
         match response {
             Response::SessionSetup(response) => {
-                let progress = self.authentication.answered(header, response, message)?;
+                let authentication = self.authentication().map_err(text)?;
+                let progress = authentication.answered(header, response, message)?;
                 if !self.reauthentication {
                     self.session(transport).map_err(text)?.id = header.session_id;
                 }
                 match progress {
                     Progress::Again => self.send(transport).map_err(text)?,
                     Progress::Done(_) if self.reauthentication => {
-                        return Ok(Some(answer::status(header.status)));
+                        let answer = answer::reauthenticate(header.status, self.mechanism);
+                        return Ok(Some(answer));
                     }
                     Progress::Done(flags) => {
                         self.flags = Some(flags);
-                        let protection = self.authentication.protection(flags)?;
+                        let authentication = self.authentication().map_err(text)?;
+                        let security = authentication.last_security(header, message)?;
+                        let protection = self.authentication().map_err(text)?.protection(flags)?;
                         let session = self.session(transport).map_err(text)?;
+                        if let Some(security) = security {
+                            session.security = security;
+                        }
                         protection.apply(session)?;
                         self.stage = Stage::TreeConnect;
                         let body = request::tree_connect(&self.host, &self.share);
@@ -123,13 +162,20 @@ impl Setup {
                 session.connected(None, Tree::new(id, tree));
                 Ok(Some(self.answer(header.status, Some(tree))))
             }
-            _ if self.reauthentication => Ok(Some(answer::status(header.status))),
             _ => {
-                if self.flags.is_none() {
+                if self.flags.is_none() && !self.reauthentication {
                     *self.session(transport).map_err(text)? = Session::default();
                 }
-                Ok(Some(self.answer(header.status, None)))
+                Ok(Some(self.refused(header.status)))
             }
+        }
+    }
+
+    /// The step's answer when the login was refused.
+    fn refused(&self, status: u32) -> Answer {
+        match self.reauthentication {
+            true => answer::reauthenticate(status, None),
+            false => self.answer(status, None),
         }
     }
 
@@ -139,8 +185,7 @@ impl Setup {
             status,
             negotiate: None,
             session: self.flags,
-            // A further login is by nothing else.
-            mechanism: self.flags.map(|_| Mechanism::Ntlm),
+            mechanism: self.mechanism.filter(|_| self.flags.is_some()),
             tree,
         })
     }
@@ -157,14 +202,14 @@ impl Shared {
     }
 
     /// Logs a client in on the established connection.
-    pub(super) fn log_in(&self, state: &mut State, lane: u16, op: Op, previous: u64) {
+    pub(super) fn log_in(self: &Arc<Self>, state: &mut State, lane: u16, op: Op, previous: u64) {
         if let Err(outcome) = self.start(state, lane, Some(op), Some(previous)) {
             state.lanes[usize::from(lane)].done(op, outcome);
         }
     }
 
     /// Authenticates a client's session anew.
-    pub(super) fn reauthenticate(&self, state: &mut State, lane: u16, op: Op) {
+    pub(super) fn reauthenticate(self: &Arc<Self>, state: &mut State, lane: u16, op: Op) {
         if let Err(outcome) = self.start(state, lane, Some(op), None) {
             state.lanes[usize::from(lane)].done(op, outcome);
         }
@@ -173,7 +218,7 @@ impl Shared {
     /// Logs in all lanes that are to be there together with the connection; false when there is none. Those who
     /// wait for the connection hear of it when the last of these logins has ended.
     pub(super) fn log_in_all(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         waiters: &[(u16, Op)],
         outcome: &Outcome,
@@ -198,7 +243,7 @@ impl Shared {
 
     /// Starts a login of a lane: a new session that replaces `previous`, or a reauthentication.
     fn start(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         lane: u16,
         op: Option<Op>,
@@ -211,20 +256,36 @@ impl Shared {
         let settings = ClientSettings::of(&trace, trace.client(context.client))
             .map_err(|error| Outcome::Broken(error.to_string()))?;
         let identity = login::identity(&context, &settings)?;
-        let transport = match &mut state.phase {
-            Phase::Up(transport) => transport,
-            Phase::Connecting { .. } => return Err(Outcome::Lost("it is connecting".to_owned())),
-            Phase::Down(why) => return Err(Outcome::Lost(format!("not connected: {why}"))),
-        };
-        let basis = transport.basis.as_deref();
-        let basis = basis.ok_or_else(|| Outcome::Broken("nothing is negotiated".to_owned()))?;
-        let authentication = Authentication::new(identity.as_ref(), &settings, basis, previous)?;
         let target = &context.target;
+        let mechanism = mechanism(&settings, target);
+        let transport = state.established()?;
+        let progress = match (&identity, mechanism) {
+            (Some(identity), Some(Mechanism::Kerberos)) => {
+                let asking = Asking {
+                    lane,
+                    op,
+                    generation: state.generation,
+                    previous,
+                    identity: identity.clone(),
+                    context: context.clone(),
+                };
+                let task = tokio::spawn(asking.run(self.clone()));
+                Login::Asking(task.abort_handle())
+            }
+            _ => {
+                let login = auth::Login::new(identity.as_ref());
+                let login = login.map_err(|error| broken(&settings, error))?;
+                let basis = negotiated(transport)?;
+                Login::Server(Authentication::new(login, &settings, basis, previous)?)
+            }
+        };
+        let transport = state.established()?;
         let mut setup = Setup {
             lane,
             op,
             slot,
-            authentication,
+            progress,
+            mechanism,
             reauthentication: previous.is_none(),
             host: target.host.clone(),
             share: settings.share.unwrap_or(&target.share).to_owned(),
@@ -238,16 +299,103 @@ impl Shared {
         if !setup.reauthentication {
             transport.sessions[usize::from(slot)] = Session::default();
         }
-        setup.send(transport).map_err(|error| match error {
-            SendError::Io(_) | SendError::Down(_) => Outcome::Lost(error.to_string()),
-            error => Outcome::Violation(error.to_string()),
-        })?;
+        if let Login::Server(_) = setup.progress {
+            setup.send(transport).map_err(not_sent)?;
+        }
         state.setups.push(setup);
         Ok(())
     }
 }
 
+fn negotiated(transport: &Transport) -> Result<&Basis, Outcome> {
+    let basis = transport.basis.as_deref();
+    basis.ok_or_else(|| Outcome::Broken("nothing is negotiated".to_owned()))
+}
+
+fn not_sent(error: SendError) -> Outcome {
+    match error {
+        SendError::Io(_) | SendError::Down(_) => Outcome::Lost(error.to_string()),
+        error => Outcome::Violation(error.to_string()),
+    }
+}
+
+/// Asks the key distribution center for the tickets of a login on an established connection.
+struct Asking {
+    lane: u16,
+    op: Option<Op>,
+    generation: u32,
+    previous: Option<u64>,
+    identity: Identity,
+    context: ClientContext,
+}
+
+impl Asking {
+    /// Asks, and goes on with the login, if that has not been given up meanwhile.
+    async fn run(self, shared: Arc<Shared>) {
+        let trace = self.context.trace.clone();
+        let settings = ClientSettings::of(&trace, trace.client(self.context.client));
+        let Ok(settings) = settings else {
+            // It has been read before.
+            return;
+        };
+        let target = &self.context.target;
+        let asked = auth::Login::kerberos(&self.identity, target, settings.ticket_lifetime).await;
+        let mut state = shared.lock();
+        let state = &mut *state;
+        let own = |setup: &Setup| {
+            let waits = matches!(setup.progress, Login::Asking(_));
+            waits && setup.lane == self.lane && setup.op == self.op
+        };
+        let found = state.setups.iter().position(own);
+        let Some(setup) = found.filter(|_| state.generation == self.generation) else {
+            return;
+        };
+        let mut setup = state.setups.swap_remove(setup);
+        let outcome = match self.go_on(state, &mut setup, asked, &settings) {
+            Ok(()) => return state.setups.push(setup),
+            Err(outcome) => outcome,
+        };
+        match (setup.op, outcome) {
+            (_, Outcome::Answered(answer)) => state.finished(&setup, answer, Instant::now()),
+            (Some(op), outcome) => state.lanes[usize::from(setup.lane)].done(op, outcome),
+            (None, outcome) => state.login_ended(setup.lane, Some(format!("{outcome:?}"))),
+        }
+    }
+
+    /// Sends the first request; the error is what the login ends with.
+    fn go_on(
+        &self,
+        state: &mut State,
+        setup: &mut Setup,
+        asked: Result<auth::Login, AuthError>,
+        settings: &ClientSettings<'_>,
+    ) -> Result<(), Outcome> {
+        let login = match asked {
+            Ok(login) => login,
+            Err(AuthError {
+                status: Some(status),
+                ..
+            }) => return Err(Outcome::Answered(setup.refused(status))),
+            Err(error) => return Err(broken(settings, error)),
+        };
+        let transport = state.established()?;
+        let basis = negotiated(transport)?;
+        let authentication = Authentication::new(login, settings, basis, self.previous)?;
+        setup.progress = Login::Server(authentication);
+        setup.send(transport).map_err(not_sent)
+    }
+}
+
 impl State {
+    /// The established connection, or what became of it.
+    fn established(&mut self) -> Result<&mut Transport, Outcome> {
+        match &mut self.phase {
+            Phase::Up(transport) => Ok(transport),
+            Phase::Connecting { .. } => Err(Outcome::Lost("it is connecting".to_owned())),
+            Phase::Down(why) => Err(Outcome::Lost(format!("not connected: {why}"))),
+        }
+    }
+
     /// The login that a request belongs to.
     pub(super) fn setup_of(&self, pending: &Pending) -> Option<usize> {
         match pending.waiter {
@@ -344,6 +492,7 @@ impl State {
     pub(super) fn abandon_setups(&mut self, why: &str, guilty: Option<u16>) {
         let ready = self.ready.take().map(|ready| ready.waiters);
         let setups = std::mem::take(&mut self.setups);
+        setups.iter().for_each(Setup::stop_asking);
         let setups = setups
             .into_iter()
             .filter_map(|setup| Some((setup.lane, setup.op?)));

@@ -6,6 +6,7 @@ use replay_ir::{Given, Trace, Value};
 
 use crate::args::{ArgError, Args};
 use crate::client::ClientSettings;
+use crate::security::names_domain;
 
 /// What a login of an account meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,10 +75,33 @@ impl<'t> Accounts<'t> {
         Self::read(trace).0
     }
 
-    /// Whether they are more than users that may log in, so that only a domain can have them.
-    pub fn need_domain(&self) -> bool {
-        let enabled = |state: &AccountState| *state == AccountState::Enabled;
-        !self.groups.is_empty() || !self.users.values().all(enabled)
+    /// What the trace must say that it needs, if these are more than users that may log in.
+    fn missing_need(&self, trace: &Trace) -> Option<&'static str> {
+        let has = |need: &str| trace.needs().iter().any(|has| has == need);
+        if has("domain") {
+            return None;
+        }
+        let nested = |(member, _): &(&str, &str)| self.groups.contains(member);
+        let state = |of: &[AccountState]| self.users.values().any(|state| of.contains(state));
+        if self.memberships.iter().any(nested)
+            || state(&[AccountState::Expired, AccountState::LockedOut])
+            || names_domain(trace)
+        {
+            let text = "groups in groups, accounts that are expired or locked out, and principals of a domain need \
+                        one: write `needs domain`";
+            return Some(text);
+        }
+        if !self.groups.is_empty() && !has("groups") {
+            return Some(
+                "groups need a server that has them: write `needs groups`, or `needs domain`",
+            );
+        }
+        let states = [AccountState::Disabled, AccountState::MustChange];
+        if state(&states) && !has("account-states") {
+            let text = "states of accounts need a server that has them: write `needs account-states`, or `needs domain`";
+            return Some(text);
+        }
+        None
     }
 
     pub(crate) fn read(trace: &'t Trace) -> (Self, Vec<AccountProblem>) {
@@ -117,11 +141,10 @@ impl<'t> Accounts<'t> {
                 message: format!("`{name}` is a user and a group"),
             });
         }
-        if accounts.need_domain() && !trace.needs().iter().any(|need| need == "domain") {
+        if let Some(message) = accounts.missing_need(trace) {
             problems.push(AccountProblem {
                 line,
-                message: "groups and states of accounts need a domain: write `needs domain`"
-                    .to_owned(),
+                message: message.to_owned(),
             });
         }
         (accounts, problems)
@@ -194,6 +217,9 @@ mod tests {
         for text in [
             "ir 1\nclient A user=alice groups=g\nA echo\n",
             "ir 1\nclient A user=alice\ngiven user alice state=expired\nA echo\n",
+            "ir 1\nneeds groups\nclient A user=alice groups=g\ngiven group g groups=h\nA echo\n",
+            "ir 1\nclient A user=alice\ngiven user alice state=disabled\nA echo\n",
+            "ir 1\nclient A user=alice\ngiven file \"f\" sd=\"D:P(A;;FA;;;DA)\"\nA echo\n",
             "ir 1\nneeds domain\nclient A user=alice groups=alice\nA echo\n",
         ] {
             let trace = replay_ir::load_str("t.ir", text, &crate::VOCABULARY).expect("well formed");
@@ -206,6 +232,14 @@ mod tests {
                 message.contains("`needs domain`") || message.contains("a user and a group"),
                 "{message}"
             );
+        }
+        for text in [
+            "ir 1\nneeds groups\nclient A user=alice groups=g\nA echo\n",
+            "ir 1\nneeds account-states\nclient A user=alice\ngiven user alice state=must-change\nA echo\n",
+            "ir 1\nneeds domain\nclient A user=alice\ngiven file \"f\" sd=\"O:DAD:P(A;;FA;;;DU)\"\nA echo\n",
+        ] {
+            let trace = replay_ir::load_str("t.ir", text, &crate::VOCABULARY).expect("well formed");
+            assert!(crate::check_trace(&trace).is_empty(), "{text}");
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct ClientSettings<'t> {
     pub groups: Vec<&'t str>,
     /// The mechanism; `None` leaves it to the run, and then to the backend.
     pub mechanism: Option<Mechanism>,
+    /// How long the tickets of a login by Kerberos last, in seconds; `None` leaves it to the KDC.
+    pub ticket_lifetime: Option<u64>,
     /// The share; `None` is the run's.
     pub share: Option<&'t str>,
     /// What is offered in NEGOTIATE.
@@ -55,6 +57,16 @@ pub enum Mechanism {
     Ntlm,
     /// MS-KILE.
     Kerberos,
+}
+
+impl Mechanism {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ntlm => "ntlm",
+            Self::Kerberos => "kerberos",
+        }
+    }
 }
 
 /// Whether a client encrypts.
@@ -186,6 +198,10 @@ impl<'t> ClientSettings<'t> {
                 "kerberos" => Ok(Mechanism::Kerberos),
                 other => Err(format!("`{other}` is no mechanism")),
             })?,
+            ticket_lifetime: args
+                .nanoseconds("ticket-lifetime")
+                .map(whole_seconds)
+                .transpose()?,
             share: args.str("share"),
             dialects: args
                 .parsed("dialect", Dialects::parse)?
@@ -211,6 +227,12 @@ impl<'t> ClientSettings<'t> {
             let name = client.name();
             return Err(ArgError::Conflict(format!(
                 "client {name}: `wrong-password`, `unknown-user` and `groups=` need a `user=`"
+            )));
+        }
+        if self.ticket_lifetime.is_some() && self.mechanism != Some(Mechanism::Kerberos) {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: `ticket-lifetime=` needs `auth=kerberos`"
             )));
         }
         if self.channel && (client.on().is_none() || self.anonymous) {
@@ -242,6 +264,18 @@ impl<'t> ClientSettings<'t> {
             )));
         }
         Ok(())
+    }
+}
+
+/// Tickets end at whole seconds (RFC 4120 5.2.3).
+fn whole_seconds(nanoseconds: u64) -> Result<u64, ArgError> {
+    const SECOND: u64 = 1_000_000_000;
+    match nanoseconds {
+        SECOND.. if nanoseconds.is_multiple_of(SECOND) => Ok(nanoseconds / SECOND),
+        _ => Err(ArgError::Value {
+            name: "ticket-lifetime",
+            reason: "it must be a whole number of seconds from 1 on".to_owned(),
+        }),
     }
 }
 

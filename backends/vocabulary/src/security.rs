@@ -18,6 +18,8 @@ const STAND_IN: u64 = 0xFFFF_FFFF_FFFF;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Principals {
     by_name: BTreeMap<String, Sid>,
+    /// The domain's own.
+    domain: Option<Sid>,
 }
 
 impl Principals {
@@ -29,20 +31,40 @@ impl Principals {
             .filter_map(|(name, sid)| Some((name.clone(), sid.parse().ok()?)));
         Self {
             by_name: known.collect(),
+            domain: None,
         }
     }
 
-    /// The identifier of a name.
-    pub fn sid(&self, name: &str) -> Option<Sid> {
-        self.by_name.get(name).cloned()
+    /// The same, with the identifier of the domain that the server is in (`S-1-5-21-…`), which the names of its
+    /// principals (`DA`, `DU`) are relative to.
+    #[must_use]
+    pub fn in_domain(mut self, sid: Option<&str>) -> Self {
+        self.domain = sid.and_then(|sid| sid.parse().ok());
+        self
     }
 
-    /// The name of an identifier.
+    /// The identifier of a name; see [`sddl::Resolve`].
+    pub fn sid(&self, name: &str) -> Option<Sid> {
+        match name.strip_prefix(sddl::DOMAIN) {
+            None => self.by_name.get(name).cloned(),
+            Some(relative) => {
+                let domain = self.domain.as_ref()?;
+                let parts = [domain.sub_authorities(), &[relative.parse().ok()?]].concat();
+                Sid::new(domain.authority(), &parts)
+            }
+        }
+    }
+
+    /// The name of an identifier; see [`sddl::Name`].
     pub fn name(&self, sid: &Sid) -> Option<String> {
         let mut known = self.by_name.iter();
-        known
-            .find(|(_, known)| *known == sid)
-            .map(|(name, _)| name.clone())
+        if let Some((name, _)) = known.find(|(_, known)| *known == sid) {
+            return Some(name.clone());
+        }
+        let domain = self.domain.as_ref()?;
+        let (relative, above) = sid.sub_authorities().split_last()?;
+        let of_domain = sid.authority() == domain.authority() && above == domain.sub_authorities();
+        of_domain.then(|| format!("{}{relative}", sddl::DOMAIN))
     }
 }
 
@@ -335,6 +357,19 @@ pub(crate) fn check_expected(step: &Step<'_>) -> Result<(), ArgError> {
 
 /// The identities that a trace names as principals (`$alice`), in `given` lines, steps and expectations.
 pub fn principals(trace: &Trace) -> BTreeSet<String> {
+    let mut names = all_principals(trace);
+    names.retain(|name| !name.starts_with(sddl::DOMAIN));
+    names
+}
+
+/// Whether a trace names principals of a domain (`DA`).
+pub(crate) fn names_domain(trace: &Trace) -> bool {
+    all_principals(trace)
+        .iter()
+        .any(|name| name.starts_with(sddl::DOMAIN))
+}
+
+fn all_principals(trace: &Trace) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let givens = trace
         .givens()
@@ -360,7 +395,7 @@ pub fn principals(trace: &Trace) -> BTreeSet<String> {
 }
 
 fn collect(value: &Value<'_>, names: &mut BTreeSet<String>) {
-    let Some(text) = value.as_str().filter(|text| text.contains('$')) else {
+    let Some(text) = value.as_str() else {
         return;
     };
     let mut found = StandIns::default();
@@ -402,6 +437,25 @@ mod tests {
         assert_eq!(text, "O:$aliceG:BAD:P(A;OICI;FA;;;$alice)");
         let error = parse("O:$bob", &principals).expect_err("unknown");
         assert!(error.contains("$bob"), "{error}");
+    }
+
+    #[test]
+    fn principals_of_a_domain_are_relative_to_its_identifier() {
+        let principals = Principals::default().in_domain(Some("S-1-5-21-1-2-3"));
+        let text = "O:DAG:DUD:P(A;;FA;;;EA)(A;;FR;;;LA)";
+        let descriptor = parse(text, &principals).expect("known");
+        let owner = descriptor.owner.as_ref().map(ToString::to_string);
+        assert_eq!(owner.as_deref(), Some("S-1-5-21-1-2-3-512"));
+        assert_eq!(sddl::write(&descriptor, &|sid| principals.name(sid)), text);
+        let other: Sid = "S-1-5-21-1-2-3-1104".parse().expect("a SID");
+        let written = sddl::write_principal(&other, &|sid| principals.name(sid));
+        assert_eq!(written, "S-1-5-21-1-2-3-1104");
+        let error = parse(text, &Principals::default()).expect_err("no domain");
+        assert!(
+            error.contains("`DA`") && error.contains("domain"),
+            "{error}"
+        );
+        assert_eq!(check_canonical_principal("DA"), Ok(()));
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Realm {
     pub kdc: SocketAddr,
     /// Whether clients whose line does not say how log in by Kerberos.
     pub by_default: bool,
+    /// The security identifier of the domain, `S-1-5-21-…`, where it is known.
+    pub sid: Option<String>,
 }
 
 /// The account that a trace's `user=` name stands for in this run.

@@ -17,7 +17,7 @@ pub use info::{query_directory, query_fs, query_info, query_quota};
 pub use ioctl::ioctl;
 pub use notify::notify;
 pub use security::{query_security, refused_query};
-pub use session::{Connected, Stage, connect, echo, tree_connect};
+pub use session::{Connected, Stage, connect, echo, reauthenticate, tree_connect};
 
 use crate::{time, words};
 use replay_ir::{Answer, OwnedValue};

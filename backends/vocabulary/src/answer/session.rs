@@ -66,15 +66,23 @@ pub fn connect(connected: &Connected<'_>) -> Answer {
             .word("encryption", encryption)
             .word("account", account);
     }
-    fields = match connected.mechanism {
-        Some(Mechanism::Ntlm) => fields.word("mechanism", "ntlm"),
-        Some(Mechanism::Kerberos) => fields.word("mechanism", "kerberos"),
-        None => fields,
-    };
+    fields = by_mechanism(fields, connected.mechanism);
     if let Some(tree) = connected.tree {
         fields = tree_fields(fields, tree);
     }
     fields.with_status(connected.status)
+}
+
+/// The answer of a `reauthenticate` step; the mechanism is that of a login that succeeded.
+pub fn reauthenticate(status: u32, mechanism: Option<Mechanism>) -> Answer {
+    by_mechanism(Fields::default(), mechanism).with_status(status)
+}
+
+fn by_mechanism(fields: Fields, mechanism: Option<Mechanism>) -> Fields {
+    match mechanism {
+        Some(mechanism) => fields.word("mechanism", mechanism.word()),
+        None => fields,
+    }
 }
 
 /// The answer of a `tree-connect` step that succeeded.

@@ -34,12 +34,18 @@ pub(super) const ARGS: &[ArgSpec] = &[
     optional(
         "groups",
         ArgKind::List(&ArgKind::Token(check_identity)),
-        "Groups that the user is a member of. Needs a domain.",
+        "Groups that the user is a member of.",
     ),
     optional(
         "auth",
         ArgKind::Word(&["ntlm", "kerberos"]),
         "The mechanism; without it the run chooses.",
+    ),
+    optional(
+        "ticket-lifetime",
+        ArgKind::Duration,
+        "Asks the KDC for tickets that end so soon, a whole number of seconds from 1 on; the session ends with its \
+         ticket (MS-SMB2 3.3.6.2). Needs `auth=kerberos`.",
     ),
     optional(
         "share",

@@ -89,8 +89,8 @@ pub(super) const GIVENS: &[GivenSpec] = &[
                 "state",
                 ArgKind::Word(AccountState::WORDS),
                 "What a login meets: `enabled` (default) nothing, `disabled` ACCOUNT_DISABLED, `expired` \
-                 ACCOUNT_EXPIRED, `locked-out` ACCOUNT_LOCKED_OUT, `must-change` PASSWORD_MUST_CHANGE. Another than \
-                 `enabled` needs a domain.",
+                 ACCOUNT_EXPIRED, `locked-out` ACCOUNT_LOCKED_OUT, `must-change` PASSWORD_MUST_CHANGE. `disabled` \
+                 and `must-change` need `account-states`, the others a domain.",
             ),
         ],
         doc: "A user with an account of its own. One that a `client` line names need not be given.",
@@ -98,7 +98,7 @@ pub(super) const GIVENS: &[GivenSpec] = &[
     GivenSpec {
         name: "group",
         args: &[NAME, MEMBER_OF],
-        doc: "A group; needs a domain. One that a `groups=` names need not be given, unless it is a member of another.",
+        doc: "A group. One that a `groups=` names need not be given, unless it is a member of another, which needs a domain.",
     },
 ];
 
@@ -167,6 +167,14 @@ pub(super) const NEEDS: &[NameSpec] = &[
     need(
         "access-based-enumeration",
         "The server has a share `enumerated` that shows the same directory, and in it only what a user may read.",
+    ),
+    need(
+        "groups",
+        "Users can be made members of groups. What is in a domain can do that as well; groups in groups need `domain`.",
+    ),
+    need(
+        "account-states",
+        "Accounts can be disabled, and bound to change their password.",
     ),
     need("domain", "The server is in an Active Directory domain."),
 ];

@@ -4,6 +4,12 @@ use super::{CHAIN, field, fields, file, header, notify, optional, positional};
 use crate::client::{check_client_name, check_name};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
+const MECHANISM: FieldSpec = field(
+    "mechanism",
+    ArgKind::Word(&["ntlm", "kerberos"]),
+    "The mechanism of a login that succeeded.",
+);
+
 pub(super) const CONNECT: VerbSpec = VerbSpec {
     name: "connect",
     role: Role::Connect,
@@ -49,11 +55,7 @@ pub(super) const CONNECT: VerbSpec = VerbSpec {
             ArgKind::Word(&["user", "guest", "anonymous"]),
             "SessionFlags: as what the client was let in.",
         ),
-        field(
-            "mechanism",
-            ArgKind::Word(&["ntlm", "kerberos"]),
-            "The mechanism that the server accepted.",
-        ),
+        MECHANISM,
         field(
             "share-type",
             ArgKind::Word(&["disk", "pipe", "print"]),
@@ -84,7 +86,7 @@ pub(super) const REAUTHENTICATE: VerbSpec = VerbSpec {
     doc: "Logs in once more in the client's session, which keeps its id, its keys, its trees and what is open.",
     section: "MS-SMB2 3.2.4.2.3.1, 3.3.5.5.3",
     args: &[],
-    answer: &[],
+    answer: &[MECHANISM],
     example: "A reauthenticate",
 };
 

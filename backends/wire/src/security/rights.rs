@@ -86,3 +86,25 @@ pub(super) const PRINCIPALS: &[(&str, u64, &[u32])] = &[
     ("HI", 16, &[12288]),
     ("SI", 16, &[16384]),
 ];
+
+/// Principals of a domain, by their relative identifiers (MS-DTYP 2.4.2.4, 2.5.1.1). Those of the forest (`EA`, `SA`) are of
+/// its first domain.
+pub(super) const DOMAIN_PRINCIPALS: &[(&str, u32)] = &[
+    ("RO", 498),
+    ("LA", 500),
+    ("LG", 501),
+    ("DA", 512),
+    ("DU", 513),
+    ("DG", 514),
+    ("DC", 515),
+    ("DD", 516),
+    ("CA", 517),
+    ("SA", 518),
+    ("EA", 519),
+    ("PA", 520),
+    ("CN", 522),
+    ("AP", 525),
+    ("KA", 526),
+    ("EK", 527),
+    ("RS", 553),
+];

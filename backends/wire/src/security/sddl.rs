@@ -8,7 +8,7 @@
 
 use super::acl::{Ace, AceBody, AceFlags, AceType, Acl};
 use super::descriptor::{SecurityControl, SecurityDescriptor};
-use super::rights::{FLAGS, LABEL_RIGHTS, PRINCIPALS, RIGHTS};
+use super::rights::{DOMAIN_PRINCIPALS, FLAGS, LABEL_RIGHTS, PRINCIPALS, RIGHTS};
 use super::sid::Sid;
 use crate::{AccessMask, Guid};
 
@@ -24,11 +24,15 @@ fn bad<T>(text: impl Into<String>) -> Result<T, BadSddl> {
     Err(BadSddl(text.into()))
 }
 
-/// Says which principal a name is, without its `$`.
+/// Says which principal a name is, without its `$`. One of a domain, such as `DA`, is asked for as [`DOMAIN`] and its
+/// relative identifier: `@512`.
 pub type Resolve<'a> = &'a mut dyn FnMut(&str) -> Option<Sid>;
 
-/// Says which name a principal has, without `$`.
+/// Says which name a principal has, without `$`; one of a domain as [`Resolve`] has it.
 pub type Name<'a> = &'a dyn Fn(&Sid) -> Option<String>;
+
+/// What stands before the relative identifier of a domain's principal. No identity's name begins with it.
+pub const DOMAIN: char = '@';
 
 /// Which of the two lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,10 +290,17 @@ pub fn parse_principal(text: &str, resolve: Resolve<'_>) -> Result<Sid, BadSddl>
     {
         return Ok(sid);
     }
+    if let Some((_, rid)) = DOMAIN_PRINCIPALS.iter().find(|(word, _)| *word == text) {
+        return resolve(&format!("{DOMAIN}{rid}")).ok_or_else(|| {
+            BadSddl(format!(
+                "`{text}` is a principal of a domain, and the identifier of the server's domain is not known"
+            ))
+        });
+    }
     text.parse().map_err(|_| {
         BadSddl(format!(
-            "`{text}` is no principal: one may write S-1-…, a well-known name such as WD, BA or SY, or `$` and the \
-             name of an identity"
+            "`{text}` is no principal: one may write S-1-…, a well-known name such as WD, BA or SY, one of the \
+             domain such as DA, or `$` and the name of an identity"
         ))
     })
 }
@@ -441,8 +452,18 @@ fn write_rights(mask: u32, label: bool) -> String {
 
 /// Writes one principal: by the caller's name, by its well-known one, or as `S-1-…`.
 pub fn write_principal(sid: &Sid, name: Name<'_>) -> String {
-    if let Some(name) = name(sid) {
-        return format!("${name}");
+    let named = name(sid);
+    let relative = named.as_deref().and_then(|name| name.strip_prefix(DOMAIN));
+    let of_domain = relative.and_then(|rid| rid.parse::<u32>().ok());
+    let mut words = DOMAIN_PRINCIPALS.iter();
+    match (named, of_domain) {
+        (Some(_), Some(rid)) => {
+            if let Some((word, _)) = words.find(|(_, known)| *known == rid) {
+                return (*word).to_owned();
+            }
+        }
+        (Some(name), None) => return format!("${name}"),
+        (None, _) => {}
     }
     let known = PRINCIPALS.iter().find(|(_, authority, sub_authorities)| {
         *authority == sid.authority() && *sub_authorities == sid.sub_authorities()
