@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import ssl
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +89,14 @@ def test_the_command_line_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, ca
     assert code == 1 and "--insecure takes any certificate" in said
     code, said = run(monkeypatch, capsys, json.dumps({"password": "s3cret"}), "--insecure", "units")
     assert code == 1 and "cannot be reached" in said
+
+
+def test_a_package_that_is_missing_is_named_with_the_command() -> None:
+    source = str(Path(__file__).parents[1] / "src")
+    block = f"import sys; sys.modules['ldap3'] = None; sys.path.insert(0, {source!r}); from ldap_provision.cli import main"
+    run_it = f"{block}; sys.exit(main({[*ARGUMENTS, '--insecure', 'units']!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", run_it], input='{"password": "s3cret"}', capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert "ldap3 is missing" in done.stderr and "pip install ldap3" in done.stderr and "s3cret" not in done.stderr

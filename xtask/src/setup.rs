@@ -77,6 +77,16 @@ const FOR_TESTS: &[Package] = &[
         file: "/usr/share/doc/python3-venv",
         what_for: "the Python packages of ldap-provision",
     },
+    Package {
+        name: "slapd",
+        file: "slapd",
+        what_for: "the tests of ldap-provision against OpenLDAP",
+    },
+    Package {
+        name: "openssl",
+        file: "openssl",
+        what_for: "the certificates of that OpenLDAP",
+    },
 ];
 /// Where the Python packages go, in the workspace; ldap-provision looks there.
 pub(crate) const ENVIRONMENT: &str = "ldap-provision/.venv";
@@ -193,6 +203,8 @@ fn install(runner: &Runner, packages: &[&Package]) {
 fn apt(runner: &Runner, root: bool, arguments: &[&str]) -> Result<(), Trouble> {
     let mut all = vec![
         "DEBIAN_FRONTEND=noninteractive",
+        // As in single-user mode, where a package's service is not started: it is wanted for its program.
+        "RUNLEVEL=1",
         "apt-get",
         "--quiet=2",
         "-o",
