@@ -103,7 +103,7 @@ impl Authentication {
 
     /// The same as one that binds a channel to a session (MS-SMB2 3.2.4.2.3).
     pub(super) fn bind(mut self, mut bond: Bond) -> Result<Self, Outcome> {
-        if self.key_comes_last() {
+        if self.login.key_comes_last() {
             let reason = "binding a channel by Kerberos is not there";
             return Err(Outcome::Broken(reason.to_owned()));
         }
