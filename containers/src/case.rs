@@ -156,6 +156,35 @@ pub(crate) async fn open_directory(
     })
 }
 
+/// The place of `case` on a server that is not ours, for accounts that are there already.
+pub(crate) fn external_directory(
+    target: Target,
+    parent: &str,
+    case: &str,
+    identities: BTreeMap<String, Identity>,
+    setup: Identity,
+) -> Result<CaseSite, ServerError> {
+    Ok(CaseSite {
+        target: Target {
+            root: external_root(parent, case)?,
+            ..target
+        },
+        identities,
+        setup,
+        root_exists: false,
+        host: Host::External,
+        own_accounts: false,
+    })
+}
+
+fn external_root(parent: &str, case: &str) -> Result<String, ServerError> {
+    let root = root(case)?;
+    Ok(match parent {
+        "" => root,
+        parent => format!("{parent}/{root}"),
+    })
+}
+
 /// The place of `case` on a server that is not ours, below the share's directory `parent`.
 pub(crate) fn external(
     identities: &Identities,
@@ -174,20 +203,7 @@ pub(crate) fn external(
         (Err(_), Some(first)) => first.clone(),
         (Err(error), None) => return Err(error),
     };
-    let root = root(case)?;
-    let root = if parent.is_empty() {
-        root
-    } else {
-        format!("{parent}/{root}")
-    };
-    Ok(CaseSite {
-        target: Target { root, ..target },
-        identities: found,
-        setup,
-        root_exists: false,
-        host: Host::External,
-        own_accounts: false,
-    })
+    external_directory(target, parent, case, found, setup)
 }
 
 /// The directory of `case`: what of its name is harmless in any file system and URL, at most 48 characters of its end

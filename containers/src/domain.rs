@@ -1,4 +1,5 @@
-//! The domain of a controller that runs in a container: where its services are, and an administrator for this process.
+//! The domain of a controller that runs in a container: where its services are, an administrator for this process, and how
+//! other containers become members.
 //!
 //! The image holds no account that anybody knows a password of. Whoever may run programs in the container makes an
 //! administrator there, with a random password that is never written down; so processes that share a controller need
@@ -17,8 +18,11 @@ use crate::{ServerError, case, docker::Container};
 
 /// Makes the administrator and waits until the controller is ready.
 const SCRIPT: &str = include_str!("../ad/domain.sh");
+/// Makes a container a member and waits until it is ready.
+const MEMBER_SCRIPT: &str = include_str!("../ad/member.sh");
 /// The controller's NetBIOS name, by which a NEGOTIATE response shows that it is the one which answers.
 pub(crate) const NETBIOS_NAME: &str = "DC1";
+const CONTROLLER: &str = "dc1.ad.test";
 /// How long it may take from the first NEGOTIATE to the first login, in seconds. On an idle machine it is three.
 const READY: u64 = 90;
 /// What stands in front of the authority's certificate.
@@ -33,17 +37,19 @@ pub struct Domain {
     pub netbios: String,
     /// The distinguished name of its root: `DC=ad,DC=test`.
     pub base: String,
-    /// The controller's name, as in service principal names: `dc1.ad.test`.
+    /// The server's name, as in service principal names: `dc1.ad.test`, or that of a member.
     pub host: String,
-    /// Where LDAPS is served. The certificate is good for 127.0.0.1.
-    pub ldaps: SocketAddr,
-    /// Where LDAP is served, for StartTLS.
-    pub ldap: SocketAddr,
+    /// The controller's name: `dc1.ad.test`.
+    pub controller: String,
+    /// Where LDAPS is served, `host:port`. The certificate is good for that host.
+    pub ldaps: String,
+    /// Where LDAP is served, for StartTLS, `host:port`.
+    pub ldap: String,
     /// Where Kerberos is served, by TCP.
     pub kdc: SocketAddr,
     /// The certificate of the authority that vouches for the controller's, PEM.
     pub authority: String,
-    /// An account that may do anything in the domain and in the share; it goes with the container.
+    /// An account that may do anything in the domain and in the share; on a controller of ours it goes with the container.
     pub administrator: Identity,
 }
 
@@ -77,9 +83,10 @@ impl Domain {
         Ok(Self {
             realm: "AD.TEST".to_owned(),
             base: "DC=ad,DC=test".to_owned(),
-            host: "dc1.ad.test".to_owned(),
-            ldaps: SocketAddr::new(address, container.published(636).await?),
-            ldap: SocketAddr::new(address, container.published(389).await?),
+            host: CONTROLLER.to_owned(),
+            controller: CONTROLLER.to_owned(),
+            ldaps: SocketAddr::new(address, container.published(636).await?).to_string(),
+            ldap: SocketAddr::new(address, container.published(389).await?).to_string(),
             kdc: SocketAddr::new(address, container.published(88).await?),
             authority,
             administrator: Identity {
@@ -91,5 +98,33 @@ impl Domain {
             },
             netbios,
         })
+    }
+
+    /// Makes `container` a member of this NetBIOS name, and waits until it can be logged in to.
+    pub(crate) async fn enrol(
+        &self,
+        container: &Container,
+        netbios: &str,
+    ) -> Result<(), ServerError> {
+        let seconds = READY.to_string();
+        let administrator = &self.administrator;
+        let input = format!("{}\n", administrator.password.expose_secret());
+        let limit = Duration::from_secs(READY + 30);
+        let arguments = [netbios, administrator.account.as_str(), seconds.as_str()];
+        let enrolled = timeout(limit, container.run(MEMBER_SCRIPT, &arguments, input)).await;
+        enrolled
+            .map_err(|_| ServerError::Timeout {
+                what: "joining a server to a domain".to_owned(),
+                limit,
+            })?
+            .map(drop)
+    }
+
+    /// The same domain, as its member of this NetBIOS name has it.
+    pub(crate) fn of_member(&self, netbios: &str) -> Self {
+        Self {
+            host: format!("{}.{}", netbios, self.realm).to_lowercase(),
+            ..self.clone()
+        }
     }
 }

@@ -9,6 +9,11 @@ use crate::{
     registry::{Record, Registry, Resource},
 };
 
+/// The NetBIOS name of the server of this id.
+pub(crate) fn netbios_name(id: &str) -> String {
+    format!("SR{id}").to_ascii_uppercase()
+}
+
 /// One start.
 pub(crate) struct Launch<'a> {
     /// The server's random name.
@@ -36,7 +41,7 @@ impl Launch<'_> {
 
     /// The NetBIOS name, by which a NEGOTIATE response shows that it is this server which answers; at most 15 letters.
     pub(crate) fn netbios_name(&self) -> String {
-        format!("SR{}", self.id).to_ascii_uppercase()
+        netbios_name(self.id)
     }
 
     /// Starts the keeper of this server.

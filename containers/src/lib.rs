@@ -11,6 +11,7 @@
 mod address;
 mod case;
 mod config;
+mod directory;
 mod docker;
 mod domain;
 mod error;

@@ -7,7 +7,7 @@ use replay_engine::{Identity, Realm, Target};
 use crate::{
     CaseSite, ExternalAddress, ServerError, ServerSpec, Source, case, config::SHARE,
     docker::Container, domain::Domain, host::Host, identities::Identities, keeper::Keeper,
-    local::Private, probe, registry::Registry,
+    launch::netbios_name, local::Private, probe, registry::Registry,
 };
 
 /// How long a running server may take to answer a NEGOTIATE.
@@ -24,8 +24,10 @@ pub struct Server {
     pub(crate) spec: ServerSpec,
     pub(crate) address: SocketAddr,
     pub(crate) backing: Backing,
-    /// Only for a domain controller.
+    /// Only for a server in a domain of ours.
     pub(crate) domain: Option<Domain>,
+    /// Only for a member: the controller of its domain, which ends after it.
+    pub(crate) controller: Option<Box<Server>>,
     /// Only for a server that is this process's own.
     pub(crate) owned: Option<Owned>,
 }
@@ -141,28 +143,28 @@ impl Server {
         .await
     }
 
-    /// The domain that the server is the controller of, with an administrator's account of this process's own.
+    /// The domain that the server is in, as its controller or a member, with an administrator's account of this process's own.
     #[must_use]
     pub fn domain(&self) -> Option<&Domain> {
         self.domain.as_ref()
     }
 
-    /// Makes a directory for `case` on a domain controller, whose accounts are made over LDAP by the caller:
+    /// Makes a directory for `case` on a server in a domain, whose accounts are made over LDAP by the caller:
     /// `identities` by their names in the trace. With `kerberos` clients log in by it unless their line says otherwise.
     ///
     /// # Errors
     ///
-    /// A server that is no domain controller of ours, or that went away.
+    /// A server that is in no domain that is known, or that went away.
     pub async fn open_domain_case(
         &self,
         case: &str,
         identities: BTreeMap<String, Identity>,
         kerberos: bool,
     ) -> Result<CaseSite, ServerError> {
-        let (Some(domain), Backing::Docker(container)) = (&self.domain, &self.backing) else {
+        let Some(domain) = &self.domain else {
             return Err(ServerError::NotReady {
                 address: self.address.to_string(),
-                reason: "it is no domain controller of ours".to_owned(),
+                reason: "it is in no domain that is known".to_owned(),
             });
         };
         let target = Target {
@@ -177,16 +179,47 @@ impl Server {
                 sid: domain_of(&identities),
             }),
         };
-        let host = Host::Docker(container.clone());
-        case::open_directory(host, target, case, identities, domain.administrator.clone()).await
+        let administrator = domain.administrator.clone();
+        let host = match &self.backing {
+            Backing::External {
+                address,
+                identities: named,
+            } => {
+                let setup = named.get(case::SETUP).unwrap_or(administrator);
+                let target = Target {
+                    share: address.share.clone(),
+                    ..target
+                };
+                return case::external_directory(
+                    target,
+                    &address.directory,
+                    case,
+                    identities,
+                    setup,
+                );
+            }
+            Backing::Docker(container) => Host::Docker(container.clone()),
+            Backing::Local(private) => Host::Local(private.directory.clone()),
+        };
+        case::open_directory(host, target, case, identities, administrator).await
     }
 
-    /// Becomes an administrator of the domain, if the server is the controller of one, and waits until it is ready.
-    pub(crate) async fn join(&mut self) -> Result<(), ServerError> {
-        if let (ServerSpec::SambaAd { .. }, Backing::Docker(container)) =
-            (&self.spec, &self.backing)
-        {
-            self.domain = Some(Domain::join(container, self.address.ip()).await?);
+    /// Becomes an administrator of the domain, if the server is in one, and waits until it is ready. A member's `controller`
+    /// is ready already; `id` is the server's.
+    pub(crate) async fn join(
+        &mut self,
+        controller: Option<&Server>,
+        id: &str,
+    ) -> Result<(), ServerError> {
+        let domain = controller.and_then(|controller| controller.domain.as_ref());
+        match (&self.spec, &self.backing) {
+            (ServerSpec::SambaAd { .. }, Backing::Docker(container)) => {
+                self.domain = Some(Domain::join(container, self.address.ip()).await?);
+            }
+            (ServerSpec::SambaAdMember { .. }, _) => {
+                self.domain = domain.map(|domain| domain.of_member(&netbios_name(id)));
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -233,7 +266,19 @@ impl Server {
     /// # Errors
     ///
     /// What could not be removed.
-    pub async fn stop(self) -> Result<(), ServerError> {
+    pub async fn stop(mut self) -> Result<(), ServerError> {
+        let controller = self.controller.take();
+        let stopped = self.stop_alone().await;
+        match controller {
+            Some(controller) => {
+                let controller = controller.stop_alone().await;
+                stopped.and(controller)
+            }
+            None => stopped,
+        }
+    }
+
+    async fn stop_alone(self) -> Result<(), ServerError> {
         let Some(Owned {
             mut keeper,
             id,

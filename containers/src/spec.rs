@@ -14,6 +14,9 @@ pub(crate) const VERSIONS: [(&str, &str); 3] = [
 /// The name of the domain controller.
 const AD: &str = "samba-ad";
 const AD_KERBEROS: &str = "samba-ad-kerberos";
+/// That of a member of its domain.
+const AD_MEMBER: &str = "samba-ad-member";
+const AD_MEMBER_KERBEROS: &str = "samba-ad-member-kerberos";
 
 /// What a server must be. The text form is what suites and test names use: `samba-4.17`, `samba-ad`, or `smb://host:port/share`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +29,11 @@ pub enum ServerSpec {
     },
     /// A Samba Active Directory domain controller that serves the test shares itself.
     SambaAd {
+        /// Clients whose line does not say how log in by Kerberos instead of NTLM.
+        kerberos: bool,
+    },
+    /// A Samba file server that is a member of the domain of such a controller, which is started with it.
+    SambaAdMember {
         /// Clients whose line does not say how log in by Kerberos instead of NTLM.
         kerberos: bool,
     },
@@ -66,11 +74,39 @@ impl ServerSpec {
         Self::SambaAd { kerberos: true }
     }
 
+    /// A member of the controller's domain.
+    #[must_use]
+    pub fn samba_ad_member() -> Self {
+        Self::SambaAdMember { kerberos: false }
+    }
+
+    /// The same, with clients that log in by Kerberos.
+    #[must_use]
+    pub fn samba_ad_member_kerberos() -> Self {
+        Self::SambaAdMember { kerberos: true }
+    }
+
+    /// Whether clients log in by Kerberos unless their line says otherwise.
+    #[must_use]
+    pub fn kerberos(&self) -> bool {
+        matches!(
+            self,
+            Self::SambaAd { kerberos: true } | Self::SambaAdMember { kerberos: true }
+        )
+    }
+
+    /// Whether it is in a domain of ours.
+    #[must_use]
+    pub fn in_domain(&self) -> bool {
+        matches!(self, Self::SambaAd { .. } | Self::SambaAdMember { .. })
+    }
+
     /// What is started for it: one server can be several to a suite.
     #[must_use]
     pub fn to_start(&self) -> Self {
         match self {
             Self::SambaAd { .. } => Self::samba_ad(),
+            Self::SambaAdMember { .. } => Self::samba_ad_member(),
             other => other.clone(),
         }
     }
@@ -82,6 +118,8 @@ impl ServerSpec {
             Self::Samba { version } => format!("samba-{version}"),
             Self::SambaAd { kerberos: false } => AD.to_owned(),
             Self::SambaAd { kerberos: true } => AD_KERBEROS.to_owned(),
+            Self::SambaAdMember { kerberos: false } => AD_MEMBER.to_owned(),
+            Self::SambaAdMember { kerberos: true } => AD_MEMBER_KERBEROS.to_owned(),
             Self::External { .. } => "external".to_owned(),
         }
     }
@@ -95,6 +133,10 @@ impl FromStr for ServerSpec {
             Ok(Self::samba_ad())
         } else if text == AD_KERBEROS {
             Ok(Self::samba_ad_kerberos())
+        } else if text == AD_MEMBER {
+            Ok(Self::samba_ad_member())
+        } else if text == AD_MEMBER_KERBEROS {
+            Ok(Self::samba_ad_member_kerberos())
         } else if let Some(version) = text.strip_prefix("samba-") {
             Self::samba(version)
         } else if text.starts_with("smb:") {
@@ -113,7 +155,7 @@ impl fmt::Display for ServerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Samba { version } => write!(f, "samba-{version}"),
-            Self::SambaAd { .. } => f.write_str(&self.name()),
+            Self::SambaAd { .. } | Self::SambaAdMember { .. } => f.write_str(&self.name()),
             Self::External { address } => address.fmt(f),
         }
     }
@@ -160,6 +202,8 @@ mod tests {
             "samba-4.22",
             "samba-ad",
             "samba-ad-kerberos",
+            "samba-ad-member",
+            "samba-ad-member-kerberos",
             "smb://nas.example:1445/data",
             "smb://[::1]/data/sub",
         ] {

@@ -5,7 +5,7 @@ use std::{env, time::Duration};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Attempt, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
+    Attempt, Domain, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
     StartOptions, case,
     docker::{self, Container, Image},
     identities::Identities,
@@ -32,12 +32,16 @@ pub async fn start(spec: &ServerSpec, options: &StartOptions) -> Result<Server, 
     };
     let external = match spec {
         ServerSpec::External { address } => Some(Ok(address.clone())),
-        ServerSpec::Samba { .. } | ServerSpec::SambaAd { .. }
+        ServerSpec::Samba { .. }
+        | ServerSpec::SambaAd { .. }
+        | ServerSpec::SambaAdMember { .. }
             if options.sources.contains(&Source::External) =>
         {
             named_by_environment()
         }
-        ServerSpec::Samba { .. } | ServerSpec::SambaAd { .. } => None,
+        ServerSpec::Samba { .. }
+        | ServerSpec::SambaAd { .. }
+        | ServerSpec::SambaAdMember { .. } => None,
     };
     if let Some(address) = external {
         // A server that was named is meant: another one in its place would only mislead.
@@ -61,7 +65,7 @@ pub async fn start(spec: &ServerSpec, options: &StartOptions) -> Result<Server, 
                 value: String::new(),
                 reason: "it must name the server, smb://host:port/share".to_owned(),
             }),
-            Source::Docker | Source::Local => start_own(spec, options, *source).await,
+            Source::Docker | Source::Local => with_controller(spec, options, *source).await,
         };
         match tried {
             Ok(server) => return Ok(server),
@@ -96,6 +100,7 @@ async fn start_external(
             address: address.to_string(),
             reason: error.to_string(),
         })?;
+    let domain = Domain::from_env(&address.host).await?;
     let backing = Backing::External {
         address,
         identities,
@@ -104,41 +109,82 @@ async fn start_external(
         spec: spec.clone(),
         address: resolved,
         backing,
-        domain: None,
+        domain,
+        controller: None,
         owned: None,
     })
+}
+
+/// Starts a server of ours, and the controller of the domain that it is to be a member of first.
+async fn with_controller(
+    spec: &ServerSpec,
+    options: &StartOptions,
+    source: Source,
+) -> Result<Server, ServerError> {
+    let ServerSpec::SambaAdMember { .. } = spec else {
+        return start_own(spec, options, source, None).await;
+    };
+    if source != Source::Docker {
+        let spec = spec.to_string();
+        return Err(ServerError::OnlyInDocker { spec });
+    }
+    let options_of_controller = StartOptions {
+        extra: Vec::new(),
+        ..options.clone()
+    };
+    let controller = ServerSpec::samba_ad();
+    let controller = start_own(&controller, &options_of_controller, source, None).await?;
+    match start_own(spec, options, source, Some(&controller)).await {
+        Ok(mut server) => {
+            server.controller = Some(Box::new(controller));
+            Ok(server)
+        }
+        Err(error) => {
+            if let Err(left) = controller.stop().await {
+                tracing::warn!(error = %left, "a domain controller cannot be removed");
+            }
+            Err(error)
+        }
+    }
 }
 
 async fn start_own(
     spec: &ServerSpec,
     options: &StartOptions,
     source: Source,
+    controller: Option<&Server>,
 ) -> Result<Server, ServerError> {
     let registry = Registry::open()?;
     let Some(run) = &options.run else {
         sweep::quietly(&registry).await;
-        return launch(spec, options, source, &registry, "", &Owner::current()).await;
+        let start = Start {
+            spec,
+            options,
+            source,
+            controller,
+        };
+        return start.launch(&registry, "", &Owner::current()).await;
     };
     let key = key(spec, options, source, run);
-    if let Some(server) = find(spec, &registry, &key).await {
+    if let Some(server) = find(spec, &registry, &key, controller).await {
         return Ok(server);
     }
     let waiting =
         || tracing::info!("another process of this run starts the server; waiting for it");
     let _lock = registry.lock("start", SHARED_START, waiting).await?;
-    if let Some(server) = find(spec, &registry, &key).await {
+    if let Some(server) = find(spec, &registry, &key, controller).await {
         return Ok(server);
     }
     sweep::quietly(&registry).await;
-    launch(
+    let start = Start {
         spec,
         options,
         source,
-        &registry,
-        &key,
-        &process::nextest_runner(),
-    )
-    .await
+        controller,
+    };
+    start
+        .launch(&registry, &key, &process::nextest_runner())
+        .await
 }
 
 /// What two processes must agree on to share a server.
@@ -152,7 +198,12 @@ fn key(spec: &ServerSpec, options: &StartOptions, source: Source, run: &str) -> 
 }
 
 /// The shared server of `key`, if it runs and answers.
-async fn find(spec: &ServerSpec, registry: &Registry, key: &str) -> Option<Server> {
+async fn find(
+    spec: &ServerSpec,
+    registry: &Registry,
+    key: &str,
+    controller: Option<&Server>,
+) -> Option<Server> {
     let record = registry
         .records()
         .into_iter()
@@ -169,16 +220,19 @@ async fn find(spec: &ServerSpec, registry: &Registry, key: &str) -> Option<Serve
         address: record.address,
         backing,
         domain: None,
+        controller: None,
         owned: None,
     };
     match server.is_alive().await {
-        Liveness::Alive | Liveness::Unresponsive { .. } => match server.join().await {
-            Ok(()) => Some(server),
-            Err(error) => {
-                tracing::warn!(%error, "the domain that this run shares cannot be used; starting another");
-                None
+        Liveness::Alive | Liveness::Unresponsive { .. } => {
+            match server.join(controller, &record.id).await {
+                Ok(()) => Some(server),
+                Err(error) => {
+                    tracing::warn!(%error, "the domain that this run shares cannot be used; starting another");
+                    None
+                }
             }
-        },
+        }
         Liveness::Gone { reason } => {
             tracing::warn!(%reason, "the server that this run shares has ended; starting another");
             if let Err(error) = sweep::remove(registry, &record).await {
@@ -189,66 +243,95 @@ async fn find(spec: &ServerSpec, registry: &Registry, key: &str) -> Option<Serve
     }
 }
 
-async fn launch(
-    spec: &ServerSpec,
-    options: &StartOptions,
+/// What is to be started.
+struct Start<'a> {
+    spec: &'a ServerSpec,
+    options: &'a StartOptions,
     source: Source,
-    registry: &Registry,
-    key: &str,
-    owner: &Owner,
-) -> Result<Server, ServerError> {
-    let image = match spec {
-        ServerSpec::Samba { version } => Image::Standalone { version },
-        ServerSpec::SambaAd { .. } => Image::DomainController,
-        ServerSpec::External { .. } => {
-            return Err(ServerError::UnknownServer {
-                text: spec.to_string(),
-            });
-        }
-    };
-    let id = case::random(10)?;
-    let name = spec.to_string();
-    let launch = Launch {
-        id: &id,
-        spec: &name,
-        key,
-        owner,
-        options,
-        registry,
-    };
-    let (record, backing, keeper) = match (source, image) {
-        (Source::Docker, image) => {
-            let (container, record, keeper) = docker::start(&launch, image).await?;
-            (record, Backing::Docker(container), keeper)
-        }
-        (_, Image::Standalone { version }) => {
-            let (record, private, keeper) = local::start(&launch, version).await?;
-            (record, Backing::Local(private), keeper)
-        }
-        (_, Image::DomainController) => return Err(ServerError::OnlyInDocker { spec: name }),
-    };
-    let address = record.address;
-    // A shared server is its run's: its keeper goes on alone.
-    let owned = key.is_empty().then(|| Owned {
-        keeper,
-        id: record.id,
-        registry: registry.clone(),
-    });
-    let mut server = Server {
-        spec: spec.clone(),
-        address,
-        backing,
-        domain: None,
-        owned,
-    };
-    match server.join().await {
-        Ok(()) => Ok(server),
-        Err(error) => {
-            let error = error.with_log(&server.log().await);
-            if let Err(left) = server.stop().await {
-                tracing::warn!(error = %left, "a domain controller that is not ready cannot be removed");
+    /// Of the domain that it is to be a member of.
+    controller: Option<&'a Server>,
+}
+
+impl Start<'_> {
+    async fn launch(
+        &self,
+        registry: &Registry,
+        key: &str,
+        owner: &Owner,
+    ) -> Result<Server, ServerError> {
+        let Self {
+            spec,
+            options,
+            source,
+            controller,
+        } = *self;
+        let of =
+            controller.and_then(
+                |controller| match (&controller.domain, &controller.backing) {
+                    (Some(domain), Backing::Docker(container)) => Some((domain, container)),
+                    _ => None,
+                },
+            );
+        let image = match (spec, of) {
+            (ServerSpec::Samba { version }, _) => Image::Standalone { version },
+            (ServerSpec::SambaAd { .. }, _) => Image::DomainController,
+            (ServerSpec::SambaAdMember { .. }, Some((domain, container))) => Image::Member {
+                domain,
+                controller: container.inner_address().await?,
+            },
+            (ServerSpec::External { .. } | ServerSpec::SambaAdMember { .. }, _) => {
+                return Err(ServerError::UnknownServer {
+                    text: spec.to_string(),
+                });
             }
-            Err(error)
+        };
+        let id = case::random(10)?;
+        let name = spec.to_string();
+        let launch = Launch {
+            id: &id,
+            spec: &name,
+            key,
+            owner,
+            options,
+            registry,
+        };
+        let (record, backing, keeper) = match (source, image) {
+            (Source::Docker, image) => {
+                let (container, record, keeper) = docker::start(&launch, image).await?;
+                (record, Backing::Docker(container), keeper)
+            }
+            (_, Image::Standalone { version }) => {
+                let (record, private, keeper) = local::start(&launch, version).await?;
+                (record, Backing::Local(private), keeper)
+            }
+            (_, Image::DomainController | Image::Member { .. }) => {
+                return Err(ServerError::OnlyInDocker { spec: name });
+            }
+        };
+        let address = record.address;
+        // A shared server is its run's: its keeper goes on alone.
+        let owned = key.is_empty().then(|| Owned {
+            keeper,
+            id: record.id,
+            registry: registry.clone(),
+        });
+        let mut server = Server {
+            spec: spec.clone(),
+            address,
+            backing,
+            domain: None,
+            controller: None,
+            owned,
+        };
+        match server.join(controller, &id).await {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                let error = error.with_log(&server.log().await);
+                if let Err(left) = server.stop().await {
+                    tracing::warn!(error = %left, "a domain controller that is not ready cannot be removed");
+                }
+                Err(error)
+            }
         }
     }
 }

@@ -15,8 +15,11 @@ use tokio::sync::OnceCell;
 
 use crate::random;
 
-/// What the names of our units begin with; the number of the process that made one and its start time follow.
+/// What the names of our units begin with; this machine's name, the number of the process that made one and its start time
+/// follow.
 const UNITS: &str = "sr-";
+/// What such a name keeps of the machine's.
+const KEPT_OF_HOST: usize = 16;
 /// How long making or removing the accounts of one trace may take, in a directory that other traces use as well.
 const LONGEST: Duration = Duration::from_secs(120);
 /// What an account's name keeps of the name in the trace.
@@ -170,7 +173,8 @@ fn plan(
     }
     let process = std::process::id();
     let unit = format!(
-        "{UNITS}{process}-{}-{letters}",
+        "{}{process}-{}-{letters}",
+        own_units(),
         started(process).unwrap_or(0)
     );
     let plan = Plan {
@@ -194,7 +198,7 @@ fn account(name: &str, letters: &str) -> String {
 async fn sweep(settings: Settings) {
     let swept = blocking(move || {
         let session = Session::open(&settings)?;
-        for unit in session.units(UNITS)? {
+        for unit in session.units(&own_units())? {
             if is_left_over(&unit) {
                 session.remove(&unit)?;
             }
@@ -206,8 +210,19 @@ async fn sweep(settings: Settings) {
     }
 }
 
+/// What the names of this machine's units begin with: a directory that is not ours may have those of others.
+fn own_units() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let harmless = host.chars().filter(char::is_ascii_alphanumeric);
+    let host: String = harmless.take(KEPT_OF_HOST).collect();
+    format!("{UNITS}{host}-")
+}
+
 fn is_left_over(unit: &str) -> bool {
-    let mut parts = unit.trim_start_matches(UNITS).split('-');
+    let Some(rest) = unit.strip_prefix(&own_units()) else {
+        return false;
+    };
+    let mut parts = rest.split('-');
     let mut number = || parts.next()?.parse::<u64>().ok();
     match (number(), number()) {
         (Some(process), Some(start)) => {
@@ -252,9 +267,11 @@ mod tests {
     fn only_what_dead_processes_left_is_left_over() {
         let own = std::process::id();
         let start = started(own).expect("this process runs");
-        assert!(!is_left_over(&format!("sr-{own}-{start}-abcdef")));
-        assert!(is_left_over(&format!("sr-{own}-{}-abcdef", start + 1)));
-        assert!(is_left_over(&format!("sr-{}-5-abcdef", u32::MAX)));
+        let units = own_units();
+        assert!(!is_left_over(&format!("{units}{own}-{start}-abcdef")));
+        assert!(is_left_over(&format!("{units}{own}-{}-abcdef", start + 1)));
+        assert!(is_left_over(&format!("{units}{}-5-abcdef", u32::MAX)));
+        assert!(!is_left_over(&format!("sr-another-{}-5-abcdef", u32::MAX)));
         assert!(!is_left_over("sr-somebody") && !is_left_over("payroll"));
     }
 

@@ -174,7 +174,7 @@ impl Case {
             trace: Arc::clone(&trace),
             backend,
             options,
-            kerberos: matches!(&self.spec, Ok(ServerSpec::SambaAd { kerberos: true })),
+            kerberos: self.spec.as_ref().is_ok_and(ServerSpec::kerberos),
             keep_failed: self.about.settings.keep,
             through: None,
         };

@@ -52,6 +52,8 @@ mod replay;
 mod report;
 mod resources;
 mod runner;
+#[cfg(test)]
+mod secrets;
 pub mod servers;
 mod settings;
 mod site;

@@ -41,6 +41,24 @@ pub fn samba_ad_kerberos() -> Result<ServerSpec, ServerError> {
     Ok(ServerSpec::samba_ad_kerberos())
 }
 
+/// A Samba file server that is a member of the domain of such a controller, which is started with it.
+///
+/// # Errors
+///
+/// None, as with [`samba_ad`].
+pub fn samba_ad_member() -> Result<ServerSpec, ServerError> {
+    Ok(ServerSpec::samba_ad_member())
+}
+
+/// The same, with clients that log in by Kerberos unless their line says otherwise.
+///
+/// # Errors
+///
+/// None, as with [`samba_ad`].
+pub fn samba_ad_member_kerberos() -> Result<ServerSpec, ServerError> {
+    Ok(ServerSpec::samba_ad_member_kerberos())
+}
+
 /// A server that runs already: `smb://host:port/share`.
 ///
 /// # Errors
@@ -83,7 +101,10 @@ impl Pool {
             Arc::clone(slots.entry(spec.to_string()).or_default())
         };
         let start = async || {
-            if *spec == ServerSpec::samba_ad() && std::env::var_os("SMB_REPLAY_SERVER").is_none() {
+            let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            let external =
+                matches!(spec, ServerSpec::External { .. }) || is_set("SMB_REPLAY_SERVER");
+            if external && is_set("SMB_REPLAY_AD") || !external && spec.in_domain() {
                 let available = tokio::task::spawn_blocking(ldap_provision::available).await;
                 available
                     .map_err(|error| error.to_string())?

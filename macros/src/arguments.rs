@@ -9,7 +9,14 @@ use syn::{Error, Expr, ExprCall, Ident, Lit, LitStr, Result, Token, bracketed};
 /// The backends that a suite can name, as they are written in Rust.
 const BACKENDS: &[&str] = &["native", "smb_rs"];
 /// The functions of `smb_replay::servers` that a suite can call.
-const SERVERS: &[&str] = &["samba", "samba_ad", "samba_ad_kerberos", "external"];
+const SERVERS: &[&str] = &[
+    "samba",
+    "samba_ad",
+    "samba_ad_kerberos",
+    "samba_ad_member",
+    "samba_ad_member_kerberos",
+    "external",
+];
 
 /// What `#[suite(…)]` says.
 pub(crate) struct SuiteArguments {

@@ -324,7 +324,7 @@ mod tests {
             ),
             (
                 "traces = \"traces/**/*.ir\", servers = [windows()]",
-                "samba, samba_ad, samba_ad_kerberos, external",
+                "samba, samba_ad, samba_ad_kerberos, samba_ad_member, samba_ad_member_kerberos, external",
             ),
             (
                 "traces = \"traces/**/*.ir\", servers = [samba]",

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -178,6 +179,24 @@ impl Container {
                     format!("{port} is not published"),
                 )
             })
+    }
+
+    /// Where other containers on the engine's default network reach it.
+    pub(crate) async fn inner_address(&self) -> Result<IpAddr, ServerError> {
+        let inspect = self
+            .docker
+            .inspect_container(&self.name, None::<InspectContainerOptions>);
+        let container = timeout(REQUEST, inspect)
+            .await
+            .map_err(|_| late("the engine's answer", REQUEST))?
+            .map_err(|error| failed("inspecting the container", error))?;
+        container
+            .network_settings
+            .and_then(|settings| settings.networks)
+            .into_iter()
+            .flatten()
+            .find_map(|(_, network)| network.ip_address?.parse().ok())
+            .ok_or_else(|| failed("finding the container's address", "it has none"))
     }
 
     /// The end of what it printed: the engine's word, or what was read along when the container is gone already.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use testcontainers::bollard::{
 use tokio::time::timeout;
 
 use super::{base, failed, late};
-use crate::{ServerError, launch::Launch, spec::VERSIONS};
+use crate::{Domain, ServerError, launch::Launch, spec::VERSIONS};
 
 /// What an image is built from: names in the build context, and their text.
 type Files = &'static [(&'static str, &'static str)];
@@ -31,6 +32,8 @@ const DOMAIN_CONTROLLER: Files = &[
     ("entrypoint.sh", include_str!("../../ad/entrypoint.sh")),
     ("provision.sh", include_str!("../../ad/provision.sh")),
     ("smb.conf", include_str!("../../ad/smb.conf")),
+    ("common.conf", include_str!("../../ad/common.conf")),
+    ("member.conf", include_str!("../../ad/member.conf")),
 ];
 /// The only version that a domain controller is made of.
 const DOMAIN_CONTROLLER_VERSION: &str = "4.17";
@@ -40,7 +43,7 @@ const BUILD: Duration = Duration::from_secs(15 * 60);
 const TAIL: usize = 20;
 
 /// What a container is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Image<'a> {
     /// A standalone file server of this version.
     Standalone {
@@ -49,13 +52,20 @@ pub(crate) enum Image<'a> {
     },
     /// An Active Directory domain controller.
     DomainController,
+    /// A member of the domain of another container, which is of the same image.
+    Member {
+        /// The domain.
+        domain: &'a Domain,
+        /// Where the controller's container is reached from others.
+        controller: IpAddr,
+    },
 }
 
 impl Image<'_> {
     /// The TCP ports that are published.
     pub(super) fn ports(self) -> &'static [u16] {
         match self {
-            Self::Standalone { .. } => &[445],
+            Self::Standalone { .. } | Self::Member { .. } => &[445],
             // Kerberos, LDAP for StartTLS, SMB, LDAPS.
             Self::DomainController => &[88, 389, 445, 636],
         }
@@ -64,14 +74,14 @@ impl Image<'_> {
     fn files(self) -> Files {
         match self {
             Self::Standalone { .. } => STANDALONE,
-            Self::DomainController => DOMAIN_CONTROLLER,
+            Self::DomainController | Self::Member { .. } => DOMAIN_CONTROLLER,
         }
     }
 
     fn version(&self) -> &str {
         match self {
             Self::Standalone { version } => version,
-            Self::DomainController => DOMAIN_CONTROLLER_VERSION,
+            Self::DomainController | Self::Member { .. } => DOMAIN_CONTROLLER_VERSION,
         }
     }
 
@@ -96,7 +106,7 @@ impl Image<'_> {
             .collect();
         let name = match self {
             Self::Standalone { .. } => "samba",
-            Self::DomainController => "samba-ad",
+            Self::DomainController | Self::Member { .. } => "samba-ad",
         };
         format!("smb-replay/{name}:{}-{hash}", self.version())
     }
@@ -260,8 +270,11 @@ mod tests {
                 .lines()
                 .filter_map(|line| line.strip_prefix("COPY "))
             {
-                let source = line.split_whitespace().next().expect("a source");
-                assert!(names.iter().any(|name| name == source), "{line}");
+                let mut sources = line.split_whitespace().collect::<Vec<_>>();
+                sources.pop().expect("where to");
+                for source in sources {
+                    assert!(names.iter().any(|name| name == source), "{line}");
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ use testcontainers::{
         Docker, errors::Error as DockerError, models::PortBinding,
         query_parameters::ListContainersOptionsBuilder,
     },
-    core::{IntoContainerPort, WaitFor, client::docker_client_instance},
+    core::{Host as HostAddress, IntoContainerPort, WaitFor, client::docker_client_instance},
     runners::AsyncRunner,
 };
 use tokio::time::timeout;
@@ -118,6 +118,7 @@ async fn run(
             "extra.conf",
             config::lines(extra)?,
         ),
+        Image::Member { .. } => (launch.netbios_name(), "extra.conf", config::lines(extra)?),
     };
     let ports = image.ports();
     let (host, binding) = reach().await?;
@@ -153,6 +154,12 @@ async fn run(
         .with_log_consumer(container.reader())
         .with_reuse(ReuseDirective::Always)
         .with_startup_timeout(READY);
+    let request = match image {
+        Image::Member { domain, controller } => request
+            .with_host(&domain.controller, HostAddress::Addr(controller))
+            .with_cmd(["member"]),
+        _ => request,
+    };
     let started = request
         .start()
         .await
@@ -163,6 +170,9 @@ async fn run(
         .map_err(|error| failed("finding the container's port", error))?;
     let address = SocketAddr::new(host, port);
 
+    if let Image::Member { domain, .. } = image {
+        domain.enrol(container, &netbios).await?;
+    }
     let gone = async || match container.stopped().await {
         Ok(None) | Err(_) => None,
         Ok(Some(reason)) => Some(reason),

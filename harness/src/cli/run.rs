@@ -150,7 +150,7 @@ async fn replay_on(
         trace: Arc::clone(&trace),
         backend,
         options,
-        kerberos: *spec == ServerSpec::samba_ad_kerberos(),
+        kerberos: spec.kerberos(),
         keep_failed: arguments.keep,
         through: None,
     };
