@@ -229,6 +229,9 @@ async fn no_password_of_a_run_is_in_what_it_leaves_or_shows() {
     assert!(logged.len() > 1000, "there is a log");
     places.push(("the log".to_owned(), logged));
 
+    drop(shared);
+    assert_eq!(POOL.stop().await, Vec::<String>::new());
+
     let secrets = secrets.lock().expect("no panic");
     // The administrator, two users and a locked one, three users; in three forms each.
     assert_eq!(secrets.0.len(), 3 * 7);
@@ -245,8 +248,6 @@ async fn no_password_of_a_run_is_in_what_it_leaves_or_shows() {
     std::fs::write(&planted, [b"before".as_slice(), &last, b"behind"].concat()).expect("written");
     files(folder.path(), &mut places);
     assert_eq!(found(&secrets, &places), [planted.display().to_string()]);
-    drop(shared);
-    assert_eq!(POOL.stop().await, Vec::<String>::new());
 }
 
 #[test]
