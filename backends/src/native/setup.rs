@@ -55,7 +55,7 @@ enum Login {
     /// The key distribution center is asked for tickets, by this task.
     Asking(AbortHandle),
     /// Messages are exchanged with the server.
-    Server(Authentication),
+    Server(Box<Authentication>),
 }
 
 impl Setup {
@@ -276,7 +276,9 @@ impl Shared {
                 let login = auth::Login::new(identity.as_ref());
                 let login = login.map_err(|error| broken(&settings, error))?;
                 let basis = negotiated(transport)?;
-                Login::Server(Authentication::new(login, &settings, basis, previous)?)
+                Login::Server(Box::new(Authentication::new(
+                    login, &settings, basis, previous,
+                )?))
             }
         };
         let transport = state.established()?;
@@ -381,7 +383,7 @@ impl Asking {
         let transport = state.established()?;
         let basis = negotiated(transport)?;
         let authentication = Authentication::new(login, settings, basis, self.previous)?;
-        setup.progress = Login::Server(authentication);
+        setup.progress = Login::Server(Box::new(authentication));
         setup.send(transport).map_err(not_sent)
     }
 }
