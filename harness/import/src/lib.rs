@@ -18,5 +18,5 @@ pub use error::{ImportErrors, LineError, LineProblem};
 pub use report::{ImportReport, KindCount};
 pub use understand::{
     CaptureImport, CaptureKeys, CaptureOptions, KeyFileError, NameKey, Naming, Passwords,
-    import_capture, import_capture_from,
+    import_capture, import_capture_from, import_captures,
 };

@@ -2,9 +2,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use replay_import::{CaptureKeys, CaptureOptions, NameKey, Naming, Passwords, import_capture};
+use replay_import::capture::{CaptureFile, Ports, clock_offsets};
+use replay_import::{
+    CaptureKeys, CaptureOptions, ImportErrors, NameKey, Naming, Passwords, import_capture,
+    import_captures,
+};
 
 use super::convert::{self, Encoding};
 use super::{Exit, PcapArguments, say};
@@ -59,8 +63,16 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         passwords,
         ..CaptureOptions::default()
     };
-    let name = arguments.file.to_string_lossy();
-    let (trace, report) = match import_capture(&arguments.file, &name, &options) {
+    if !arguments.offset.is_empty() && arguments.offset.len() + 1 != arguments.files.len() {
+        say("--offset: one for each capture but the first is needed, or none");
+        return Exit::Usage;
+    }
+    let imported = match &arguments.files[..] {
+        [file] => import_capture(file, &file.to_string_lossy(), &options),
+        files => files_of(files, arguments, &options)
+            .and_then(|files| import_captures(&files, &name_of(&files), &options)),
+    };
+    let (trace, report) = match imported {
         Ok(imported) => imported,
         Err(error) => {
             say(error);
@@ -83,6 +95,74 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         return Exit::BadInput;
     }
     written
+}
+
+fn name_of(files: &[CaptureFile]) -> String {
+    let names = files.iter().map(|file| file.path.to_string_lossy());
+    names.collect::<Vec<_>>().join(" + ")
+}
+
+/// Several captures with what their clocks are set by.
+fn files_of(
+    paths: &[PathBuf],
+    arguments: &PcapArguments,
+    options: &CaptureOptions,
+) -> Result<Vec<CaptureFile>, ImportErrors> {
+    let offsets = match &arguments.offset[..] {
+        [] => {
+            let ports = Ports::new(options.ports.iter().copied());
+            clock_offsets(paths, &ports).map_err(|error| ImportErrors::Read {
+                name: "captures".to_owned(),
+                error,
+            })?
+        }
+        given => std::iter::once(0)
+            .chain(given.iter().copied())
+            .map(Some)
+            .collect(),
+    };
+    let files = paths.iter().zip(offsets).enumerate();
+    let files = files.map(|(at, (path, offset))| {
+        let shown = path.display();
+        match offset {
+            _ if at == 0 => {}
+            Some(offset) => say(format_args!(
+                "{shown}: {:+.6} s are added to its times",
+                offset as f64 / 1e9
+            )),
+            None => say(format_args!(
+                "{shown}: it shows no connection of the captures before it, so its clock is taken as it is (--offset)"
+            )),
+        }
+        CaptureFile {
+            path: path.clone(),
+            offset: offset.unwrap_or(0),
+        }
+    });
+    Ok(files.collect())
+}
+
+/// `1.5s`, `-20ms`, `300us`, in nanoseconds; at most a year.
+pub(super) fn offset(text: &str) -> Result<i64, String> {
+    const YEAR: f64 = 366.0 * 24.0 * 3600.0;
+    let split = text
+        .find(|char: char| char.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err("a number with us, ms or s is needed, for instance -1.5s".to_owned()),
+    };
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| format!("`{number}` is no number"))?
+        * unit;
+    match seconds.abs() <= YEAR {
+        true => Ok((seconds * 1e9).round() as i64),
+        false => Err("it must be at most a year".to_owned()),
+    }
 }
 
 /// The keys in a file, or on stdin.
@@ -188,4 +268,19 @@ fn list(path: &Path, replacements: &[(String, String)]) -> std::io::Result<()> {
         writeln!(file, "{from}\t{to}")?;
     }
     file.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offset;
+
+    #[test]
+    fn offsets_have_a_sign_and_a_unit() {
+        assert_eq!(offset("1.5s"), Ok(1_500_000_000));
+        assert_eq!(offset("-20ms"), Ok(-20_000_000));
+        assert_eq!(offset("300us"), Ok(300_000));
+        for wrong in ["", "s", "5", "1h", "1e300s", "NaNs", "infs"] {
+            assert!(offset(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -168,8 +168,14 @@ enum Import {
 /// `smb-replay import pcap`.
 #[derive(Debug, clap::Args)]
 struct PcapArguments {
-    /// The capture.
-    file: PathBuf,
+    /// The capture; several ones become one trace.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// What is added to the times of the second capture, of the third, …: 1.5s, -20ms; may be given again.
+    ///
+    /// Without it the clocks are set by what two captures have of the same connection.
+    #[arg(long, value_name = "TIME", value_parser = capture::offset, allow_hyphen_values = true)]
+    offset: Vec<i64>,
     /// A port that the server listens on, instead of 445 and 139; may be given again.
     #[arg(long)]
     port: Vec<u16>,

@@ -40,6 +40,11 @@ impl Ports {
             false => Self(ports),
         }
     }
+
+    /// Whether a server listens on it.
+    pub(super) fn has(&self, port: u16) -> bool {
+        self.0.contains(&port)
+    }
 }
 
 /// What may be held at most while reading.
@@ -147,8 +152,8 @@ impl Connections {
         report.packets += 1;
         let found = link::segment(packet.link, packet.data, packet.original, report);
         let Some(segment) = found else { return };
-        let to = self.ports.0.contains(&segment.to.port());
-        let from = self.ports.0.contains(&segment.from.port());
+        let to = self.ports.has(segment.to.port());
+        let from = self.ports.has(segment.from.port());
         let key_to = (segment.from, segment.to);
         let direction = match (to, from) {
             (false, false) => return report.note(Noted::OtherPort),

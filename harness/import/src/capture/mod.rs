@@ -18,6 +18,7 @@ mod connections;
 mod file;
 mod frames;
 mod link;
+mod merge;
 mod report;
 mod source;
 mod tcp;
@@ -25,6 +26,7 @@ mod tcp;
 pub use connections::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap, Limits, Ports};
 pub use file::{Packet, PacketReader};
 pub use link::LinkType;
+pub use merge::{CaptureFile, clock_offsets, read_captures};
 pub use report::{CaptureProblem, CaptureReport, Noted};
 
 use connections::Connections;

@@ -26,7 +26,7 @@ mod stale;
 mod trace;
 mod world;
 
-use crate::capture::{CaptureReport, Limits, Ports, read_capture_from};
+use crate::capture::{CaptureFile, CaptureReport, Limits, Ports, read_capture_from, read_captures};
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
 pub use anonymize::NameKey;
@@ -37,7 +37,7 @@ pub use ntlm::Passwords;
 use replay_ir::Trace;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use world::World;
 
@@ -121,13 +121,40 @@ pub fn import_capture_from(
     name: &str,
     options: &CaptureOptions,
 ) -> Result<(Trace, CaptureImport), ImportErrors> {
+    import_with(name, options, |ports, world| {
+        Ok(read_capture_from(input, ports, &options.limits, world))
+    })
+}
+
+/// [`import_capture`] of several captures, which become one trace; their times are taken with their offsets.
+///
+/// # Errors
+/// As [`import_capture`].
+pub fn import_captures(
+    files: &[CaptureFile],
+    name: &str,
+    options: &CaptureOptions,
+) -> Result<(Trace, CaptureImport), ImportErrors> {
+    import_with(name, options, |ports, world| {
+        read_captures(files, ports, &options.limits, world)
+    })
+}
+
+fn import_with(
+    name: &str,
+    options: &CaptureOptions,
+    read: impl FnOnce(&Ports, &mut World) -> io::Result<CaptureReport>,
+) -> Result<(Trace, CaptureImport), ImportErrors> {
     let mut world = World::new(
         Names::new(options.naming.clone()),
         options.keys.clone(),
         options.passwords.clone(),
     );
     let ports = Ports::new(options.ports.iter().copied());
-    let capture = read_capture_from(input, &ports, &options.limits, &mut world);
+    let capture = read(&ports, &mut world).map_err(|error| ImportErrors::Read {
+        name: name.to_owned(),
+        error,
+    })?;
     let encrypted = world.encrypted();
     let has_keys = options.keys.sessions() > 0 || !options.passwords.is_empty();
     if world.drafts.len() == 0 || !encrypted.is_empty() && !has_keys {
