@@ -196,7 +196,7 @@ impl Marks {
             median(&self.to_client, &other.to_client),
         ];
         match directions {
-            [Some(one), Some(back)] => Some(one / 2 + back / 2),
+            [Some(one), Some(back)] => Some(one.midpoint(back)),
             [one, back] => one.or(back),
         }
     }
