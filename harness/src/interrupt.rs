@@ -52,14 +52,18 @@ impl Interrupt {
             state: Arc::new(watch::Sender::new(None)),
         };
         let state = Arc::clone(&interrupt.state);
+        // Not in the task, which may begin later: until then a signal would end the process where it stands.
+        let entered = runtime.enter();
+        let signals = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        drop(entered);
+        let (Ok(mut interrupts), Ok(mut terminations)) = signals else {
+            tracing::warn!("cannot listen for signals");
+            return interrupt;
+        };
         runtime.spawn(async move {
-            let (Ok(mut interrupts), Ok(mut terminations)) = (
-                signal(SignalKind::interrupt()),
-                signal(SignalKind::terminate()),
-            ) else {
-                tracing::warn!("cannot listen for signals");
-                return;
-            };
             let mut next = async || {
                 tokio::select! {
                     _ = interrupts.recv() => Signal::Interrupt,
