@@ -173,7 +173,8 @@ impl Marks {
             let found = link::segment(packet.link, packet.data, packet.original, &mut report);
             let Some(segment) = found else { continue };
             let has_data = !segment.payload.is_empty() || segment.missing > 0;
-            if !segment.syn && !(has_data && is_sample(segment.sequence)) {
+            let is_mark = segment.syn || has_data && is_sample(segment.sequence);
+            if !is_mark {
                 continue;
             }
             let map = match ports.has(segment.to.port()) {
