@@ -107,8 +107,8 @@ pub(super) fn run(runner: &Runner, program: &Path, load: &Load) -> Result<Value,
     let (trace, report) = (path("ir"), path("json"));
     std::fs::write(&trace, load.trace()).map_err(|error| format!("{trace}: {error}"))?;
     let clients = load.clients.to_string();
-    // Opening costs more than what follows, so it is spread over several steps' time.
-    let spread = format!("{}ms", load.period * 5);
+    // Opening costs the server more than what follows, so at most 200 clients open in a second.
+    let spread = format!("{}ms", u64::from(load.clients) * 5);
     let mut command = runner.program(
         program,
         &[
