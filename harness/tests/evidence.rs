@@ -1,8 +1,11 @@
 //! What lies beside a case that failed: the frames of all its connections, as tshark reads them.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use common::is_required;
 use smb_replay::prelude::*;
 
 /// What must not be in a capture: the login's tokens, and anything that was not decrypted.
@@ -84,9 +87,4 @@ fn tshark() -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join("tshark"))
         .find(|file| file.is_file())
-}
-
-fn is_required() -> bool {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    is_set("SMB_REPLAY_REQUIRE") || is_set("CI")
 }

@@ -3,12 +3,12 @@
 //!
 //! Without a server these tests say so and pass, unless `SMB_REPLAY_REQUIRE` is set.
 
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
+use common::{is_without_server, run, text};
 use replay_ir::{ClientId, Step, Trace};
-
-const NO_SERVER: i32 = 3;
 
 /// Traces of the suite that pass against every server, of all kinds that a capture shows in full.
 const TRACES: [&str; 22] = [
@@ -35,25 +35,6 @@ const TRACES: [&str; 22] = [
     "rename/basics.ir",
     "sharemode/read-write-matrix.ir",
 ];
-
-fn program(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_smb-replay"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG")
-        .output()
-        .expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn is_required() -> bool {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    is_set("SMB_REPLAY_REQUIRE") || is_set("CI")
-}
 
 fn load(path: &Path) -> Trace {
     let source = std::fs::read_to_string(path).expect("a trace");
@@ -127,7 +108,7 @@ fn the_trace_that_comes_out_is_the_one_that_went_in() {
     for name in TRACES {
         let path = suite.join(name);
         let given = path.to_string_lossy();
-        let run = [
+        let arguments = [
             "run",
             &given,
             "--clock",
@@ -135,11 +116,9 @@ fn the_trace_that_comes_out_is_the_one_that_went_in() {
             "--frames",
             "frames.pcapng",
         ];
-        let ran = program(folder.path(), &run);
+        let ran = run(folder.path(), &arguments);
         let said = text(&ran.stdout) + &text(&ran.stderr);
-        if ran.status.code() == Some(NO_SERVER) {
-            assert!(!is_required(), "a server is required: {said}");
-            eprintln!("not tested: {said}");
+        if is_without_server(&ran) {
             return;
         }
         assert_eq!(ran.status.code(), Some(0), "{name}: {said}");
@@ -151,7 +130,7 @@ fn the_trace_that_comes_out_is_the_one_that_went_in() {
             "-o",
             "out.ir",
         ];
-        let imported = program(folder.path(), &import);
+        let imported = run(folder.path(), &import);
         let said = text(&imported.stderr);
         assert_eq!(imported.status.code(), Some(0), "{name}: {said}");
         let (before, after) = (load(&path), load(&folder.path().join("out.ir")));
@@ -187,18 +166,16 @@ fn a_part_of_a_trace_runs_by_itself() {
         B create i \"d/moved\" -> OK action=opened size=100\n\
         B read i len=100 -> OK len=100 fill=3\nB close h\nB close i\n";
     std::fs::write(folder.path().join("whole.ir"), trace).expect("written");
-    let cut = program(
+    let cut = run(
         folder.path(),
         &["cut", "whole.ir", "--client", "B", "-o", "part.ir"],
     );
     assert_eq!(cut.status.code(), Some(0), "{}", text(&cut.stderr));
     assert_eq!(text(&cut.stderr), "6 of 12 steps, and 0 that they need\n");
     for name in ["whole.ir", "part.ir"] {
-        let ran = program(folder.path(), &["run", name, "--clock", "asap"]);
+        let ran = run(folder.path(), &["run", name, "--clock", "asap"]);
         let said = text(&ran.stdout) + &text(&ran.stderr);
-        if ran.status.code() == Some(NO_SERVER) {
-            assert!(!is_required(), "a server is required: {said}");
-            eprintln!("not tested: {said}");
+        if is_without_server(&ran) {
             return;
         }
         assert_eq!(ran.status.code(), Some(0), "{name}: {said}");

@@ -2,15 +2,16 @@
 //!
 //! Without a server these tests say so and pass, unless `SMB_REPLAY_REQUIRE` is set.
 
+mod common;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{command, is_without_server};
 use serde_json::Value;
-
-const NO_SERVER: i32 = 3;
 
 /// Each copy makes its file anew, so that two copies in one directory could not both pass; B waits for A.
 const TRACE: &str = "ir 1\nclient A user=alice\nclient B user=bob\ngiven file \"x\" size=4096 fill=7\n\
@@ -21,29 +22,7 @@ const TRACE: &str = "ir 1\nclient A user=alice\nclient B user=bob\ngiven file \"
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     std::fs::write(folder.join("x.ir"), TRACE).expect("written");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smb-replay"));
-    command
-        .args(["run", "x.ir"])
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG");
-    command
-}
-
-/// True when there is no server and none is required.
-fn is_without_server(output: &Output) -> bool {
-    if output.status.code() != Some(NO_SERVER) {
-        return false;
-    }
-    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !is_set("SMB_REPLAY_REQUIRE") && !is_set("CI"),
-        "a server is required: {message}"
-    );
-    eprintln!("not tested: {message}");
-    true
+    command(folder, &[&["run", "x.ir"], arguments].concat())
 }
 
 fn json(path: &Path) -> Value {

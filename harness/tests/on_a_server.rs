@@ -2,47 +2,26 @@
 //!
 //! Without a server these tests say so and pass, unless `SMB_REPLAY_REQUIRE` is set.
 
+mod common;
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{NO_SERVER, command, is_required, is_without_server, run, text};
 use serde_json::Value;
-
-const NO_SERVER: i32 = 3;
-
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smb-replay"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env_remove("RUST_LOG");
-    command
-}
 
 /// Writes and runs a trace; `None` when there is no server and none is required.
 fn replay(trace: &str, arguments: &[&str]) -> Option<(Output, Value)> {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::write(folder.path().join("x.ir"), trace).expect("written");
     let all = [&["run", "x.ir", "--report", "report.json"], arguments].concat();
-    let output = command(folder.path(), &all).output().expect("it runs");
-    if output.status.code() == Some(NO_SERVER) {
-        let message = text(&output.stderr);
-        assert!(!is_required(), "a server is required: {message}");
-        eprintln!("not tested: {message}");
+    let output = run(folder.path(), &all);
+    if is_without_server(&output) {
         return None;
     }
     let report = std::fs::read(folder.path().join("report.json")).unwrap_or_default();
     Some((output, serde_json::from_slice(&report).unwrap_or_default()))
-}
-
-fn is_required() -> bool {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    is_set("SMB_REPLAY_REQUIRE") || is_set("CI")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]

@@ -15,6 +15,7 @@ use testcontainers::{
         container::LogOutput,
         errors::Error as DockerError,
         exec::{CreateExecOptions, StartExecOptions, StartExecResults},
+        models::NetworkSettings,
         query_parameters::{
             InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
         },
@@ -159,8 +160,7 @@ impl Container {
         }
     }
 
-    /// Where the container's TCP `port` is published on the engine's machine.
-    pub(crate) async fn published(&self, port: u16) -> Result<u16, ServerError> {
+    async fn network_settings(&self) -> Result<Option<NetworkSettings>, ServerError> {
         let inspect = self
             .docker
             .inspect_container(&self.name, None::<InspectContainerOptions>);
@@ -168,8 +168,13 @@ impl Container {
             .await
             .map_err(|_| late("the engine's answer", REQUEST))?
             .map_err(|error| failed("inspecting the container", error))?;
-        container
-            .network_settings
+        Ok(container.network_settings)
+    }
+
+    /// Where the container's TCP `port` is published on the engine's machine.
+    pub(crate) async fn published(&self, port: u16) -> Result<u16, ServerError> {
+        self.network_settings()
+            .await?
             .and_then(|settings| settings.ports)
             .and_then(|ports| ports.get(&format!("{port}/tcp")).cloned().flatten())
             .and_then(|bindings| bindings.first()?.host_port.as_ref()?.parse().ok())
@@ -183,15 +188,8 @@ impl Container {
 
     /// Where other containers on the engine's default network reach it.
     pub(crate) async fn inner_address(&self) -> Result<IpAddr, ServerError> {
-        let inspect = self
-            .docker
-            .inspect_container(&self.name, None::<InspectContainerOptions>);
-        let container = timeout(REQUEST, inspect)
-            .await
-            .map_err(|_| late("the engine's answer", REQUEST))?
-            .map_err(|error| failed("inspecting the container", error))?;
-        container
-            .network_settings
+        self.network_settings()
+            .await?
             .and_then(|settings| settings.networks)
             .into_iter()
             .flatten()

@@ -144,24 +144,15 @@ fn files_of(
 
 /// `1.5s`, `-20ms`, `300us`, in nanoseconds; at most a year.
 pub(super) fn offset(text: &str) -> Result<i64, String> {
-    const YEAR: f64 = 366.0 * 24.0 * 3600.0;
-    let split = text
-        .find(|char: char| char.is_ascii_alphabetic())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return Err("a number with us, ms or s is needed, for instance -1.5s".to_owned()),
+    const YEAR: i64 = 366 * 24 * 3600 * 1_000_000_000;
+    let (sign, length) = match text.strip_prefix('-') {
+        Some(length) => (-1, length),
+        None => (1, text),
     };
-    let seconds = number
-        .parse::<f64>()
-        .map_err(|_| format!("`{number}` is no number"))?
-        * unit;
-    match seconds.abs() <= YEAR {
-        true => Ok((seconds * 1e9).round() as i64),
-        false => Err("it must be at most a year".to_owned()),
+    let parsed = replay_ir::time::parse_duration(length).and_then(|time| i64::try_from(time).ok());
+    match parsed {
+        Some(time) if time <= YEAR => Ok(sign * time),
+        _ => Err("a length of time, at most a year, is needed: 1.5s, -20ms".to_owned()),
     }
 }
 

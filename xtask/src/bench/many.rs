@@ -215,32 +215,22 @@ pub(super) fn figures(load: &Load, report: &Value) -> Vec<Figure> {
                 number("/resources/samples").unwrap_or(0.0),
                 "",
             ),
-            Figure::new(
-                name("memory, last sample less first"),
-                change("resident_kib", "last", "first"),
-                "KiB",
-            ),
-            Figure::new(
-                name("descriptors, last sample less first"),
-                change("descriptors", "last", "first"),
-                "",
-            ),
-            Figure::new(
-                name("descriptors, after less before"),
-                change("descriptors", "after", "before"),
-                "",
-            ),
-            Figure::new(
-                name("tasks, last sample less first"),
-                change("tasks", "last", "first"),
-                "",
-            ),
-            Figure::new(
-                name("tasks, after less before"),
-                change("tasks", "after", "before"),
-                "",
-            ),
         ]);
+        let meanwhile = ("last sample less first", "last", "first");
+        let in_all = ("after less before", "after", "before");
+        let changes = [
+            ("memory", "resident_kib", meanwhile, "KiB"),
+            ("descriptors", "descriptors", meanwhile, ""),
+            ("descriptors", "descriptors", in_all, ""),
+            ("tasks", "tasks", meanwhile, ""),
+            ("tasks", "tasks", in_all, ""),
+        ];
+        figures.extend(
+            changes.map(|(shown, what, (between, after, before), unit)| {
+                let value = change(what, after, before);
+                Figure::new(name(&format!("{shown}, {between}")), value, unit)
+            }),
+        );
     }
     figures
 }
