@@ -3,7 +3,8 @@
 use super::draft::{Draft, StepIndex};
 use super::lanes::{Key, Touch};
 use super::request::{Reason, base};
-use super::world::{InFlight, World};
+use super::state::InFlight;
+use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
 use smb_vocabulary::answer;

@@ -3,7 +3,8 @@
 use super::draft::{Draft, Progress};
 use super::lanes::ClientIndex;
 use super::ntlm::{self, LogIn};
-use super::world::{Client, InFlight, Tree, World};
+use super::state::{Client, InFlight, Tree};
+use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
 use smb_wire::messages::{

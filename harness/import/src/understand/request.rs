@@ -1,20 +1,17 @@
 //! From a request to the step that sends it again.
 
-use super::content::Content;
 use super::draft::{Draft, Progress};
-use super::initial::Seen;
 use super::lanes::{ClientIndex, Key, Touch};
 use super::lock::lock;
 use super::names::{WirePath, wire_path};
-use super::stale::{CLOSED, UNKNOWN, UNRELATED};
-use super::world::{Chain, InFlight, Node, Open, World};
+use super::state::{Chain, InFlight, Open};
+use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
 use smb_vocabulary::words;
-use smb_wire::messages::{EchoRequest, QueryDirectoryRequest, QueryInfoRequest};
+use smb_wire::messages::EchoRequest;
 use smb_wire::{
-    CloseFlags, FileId, Flags, Header, InfoType, NotifyFlags, OplockLevel, QueryDirectoryFlags,
-    ReadFlags, Request, WriteFlags, ntstatus,
+    CloseFlags, Flags, Header, InfoType, NotifyFlags, ReadFlags, Request, WriteFlags, ntstatus,
 };
 
 /// Why there is no step of a request.
@@ -301,168 +298,6 @@ impl World {
         Ok((client, draft, touches))
     }
 
-    fn query_directory(
-        &mut self,
-        draft: Draft,
-        request: &QueryDirectoryRequest,
-    ) -> Result<Draft, Reason> {
-        let pattern = request
-            .file_name
-            .to_utf8()
-            .ok_or("a pattern that is not UTF-16")?;
-        let pattern = self.names.pattern(&pattern);
-        let flags = request.flags;
-        let class = words::DIRECTORY_CLASS.write(request.file_information_class);
-        let mut draft = draft
-            .unless("pattern", pattern, "*".to_owned(), Into::into)
-            .unless("class", class, "id-both".to_owned(), Into::into)
-            .flag(
-                "restart",
-                flags.contains(QueryDirectoryFlags::RESTART_SCANS),
-            )
-            .flag(
-                "single",
-                flags.contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY),
-            )
-            .flag("reopen", flags.contains(QueryDirectoryFlags::REOPEN));
-        if flags.contains(QueryDirectoryFlags::INDEX_SPECIFIED) {
-            draft = draft.arg("index", u64::from(request.file_index));
-        }
-        Ok(buffer(draft, request.output_buffer_length))
-    }
-
-    fn query_info(&mut self, draft: Draft, request: &QueryInfoRequest) -> Result<Draft, Reason> {
-        let draft = match request.info_type {
-            InfoType::FILE => {
-                let class = smb_wire::FileInfoClass(request.file_info_class);
-                let draft = draft.arg("class", words::FILE_CLASS.write(class));
-                match (class, request.buffer.is_empty()) {
-                    (smb_wire::FileInfoClass::FULL_EA, empty) => {
-                        let draft = draft
-                            .flag("restart", request.flags & 1 != 0)
-                            .flag("single", request.flags & 2 != 0);
-                        match empty {
-                            true => draft,
-                            false => draft.arg("names", self.attribute_names(&request.buffer)?),
-                        }
-                    }
-                    (_, true) => draft,
-                    (_, false) => return Err("the trace has no verb for it: with an input buffer"),
-                }
-            }
-            InfoType::FILESYSTEM => {
-                let class = smb_wire::FsInfoClass(request.file_info_class);
-                let draft = draft.arg("class", words::FS_CLASS.write(class));
-                Draft {
-                    verb: "query-fs",
-                    ..draft
-                }
-            }
-            InfoType::SECURITY => Draft {
-                verb: "query-security",
-                ..Self::query_security(draft, request)
-            },
-            _ => return Err("the trace has no verb for it: quotas"),
-        };
-        Ok(buffer(draft, request.output_buffer_length))
-    }
-
-    /// The open that a request is about.
-    pub(super) fn open_of(
-        &mut self,
-        id: ConnectionId,
-        time: u64,
-        file_id: FileId,
-        flight: &InFlight,
-        chain: &mut Chain,
-    ) -> Result<usize, Reason> {
-        let found = match chain.open {
-            Some(Some(open)) if file_id == FileId::RELATED => open,
-            Some(None) if file_id == FileId::RELATED => {
-                return Err(UNRELATED);
-            }
-            _ => match self.by_id.get(&(id, file_id)) {
-                Some(&open) => open,
-                None => {
-                    let connection = self.connections.get(&id).ok_or("no connection")?;
-                    if !(connection.mid_stream || connection.has_gaps) {
-                        return Err(UNKNOWN);
-                    }
-                    self.open_before(id, time, file_id, flight)?
-                }
-            },
-        };
-        if !self.opens[found].alive {
-            return Err(CLOSED);
-        }
-        chain.open = Some(Some(found));
-        Ok(found)
-    }
-
-    /// An open from before the capture: a file of unknown name.
-    fn open_before(
-        &mut self,
-        id: ConnectionId,
-        time: u64,
-        file_id: FileId,
-        flight: &InFlight,
-    ) -> Result<usize, Reason> {
-        let client = self.client_of(id, flight.session_id)?;
-        let directory = matches!(flight.kind, "query-directory" | "change-notify");
-        let name = format!("h{}", self.opens.len() + 1);
-        let path = format!("unknown-{}", self.opens.len() + 1);
-        self.adapt(
-            "open",
-            "it was opened before the capture; its name is not known",
-        );
-        let seen = Seen::Present {
-            directory: Some(directory),
-            size: 0,
-            attributes: Default::default(),
-        };
-        self.initial.observe(&path, seen);
-        self.nodes.push(Node {
-            content: Content::given(1 << 40),
-            existed: true,
-            ..Node::default()
-        });
-        let node = self.nodes.len() - 1;
-        self.by_path.insert(path.clone(), node);
-        self.initial.has_content(&path, node, 0);
-        let lane = self.lanes.free(client, None, &self.drafts);
-        let draft = Draft::new(lane, "create")
-            .arg("handle", name.clone())
-            .arg("path", path.clone())
-            .arg("access", if directory { "r" } else { "rwd" });
-        let touches = [(Key::path(&path), Touch::Change)];
-        let step = self.add(draft, Some(time), &touches, false);
-        self.drafts[step].progress = Progress::Done;
-        self.opens.push(Open {
-            name,
-            connection: id,
-            client,
-            path,
-            prefix: String::new(),
-            node,
-            directory,
-            created_by: step,
-            file_id: Some(file_id),
-            alive: true,
-            failed: false,
-            delete_on_close: false,
-            oplock: OplockLevel::NONE,
-            lease: None,
-            listed: false,
-            policy: super::breaks::Policy::default(),
-            durable: None,
-            numbered: Vec::new(),
-            replays: false,
-            reconnects: None,
-        });
-        self.by_id.insert((id, file_id), self.opens.len() - 1);
-        Ok(self.opens.len() - 1)
-    }
-
     fn cancel(
         &mut self,
         id: ConnectionId,
@@ -515,6 +350,7 @@ impl World {
     }
 }
 
-fn buffer(draft: Draft, length: u32) -> Draft {
+/// With the length of its buffer.
+pub(super) fn buffer(draft: Draft, length: u32) -> Draft {
     draft.unless("buffer", u64::from(length), u64::from(BUFFER), Into::into)
 }

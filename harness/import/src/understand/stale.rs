@@ -3,7 +3,8 @@
 
 use super::draft::Draft;
 use super::request::Reason;
-use super::world::{Chain, InFlight, World};
+use super::state::{Chain, InFlight};
+use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
 use smb_wire::{Command, Header};

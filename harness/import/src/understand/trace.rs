@@ -4,7 +4,8 @@ use super::answer::LARGEST_FILLED;
 use super::content::Source;
 use super::draft::{Data, Draft, StepIndex};
 use super::names::Names;
-use super::world::{Client, World};
+use super::state::Client;
+use super::world::World;
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
 use replay_ir::{
