@@ -9,16 +9,20 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use replay_engine::{Clock, RunOptions, Site, Verdict};
 use replay_ir::load_str;
-use samba_servers::{CaseSite, ServerSpec, StartOptions};
+use samba_servers::{CaseSite, ServerSpec, Source, StartOptions};
 use secrecy::ExposeSecret as _;
 use smb_backends::native::Native;
 use smb_vocabulary::VOCABULARY;
+
+/// The share whose root everybody may write to: smbtorture makes its files there, and a case has a directory further down.
+const SHARE: &str = "bench";
 
 fn main() {
     let numbers: Vec<u64> = std::env::args()
@@ -32,8 +36,11 @@ fn main() {
     runtime.block_on(async {
         let spec = ServerSpec::samba("4.17").expect("a known version");
         let options = StartOptions::from_env().expect("the environment is in order");
+        let folder = tempfile::tempdir().expect("a folder");
+        let share = share(folder.path()).expect("a share");
         let options = StartOptions {
             any_version: true,
+            extra: vec![share],
             ..options
         };
         let server = match samba_servers::start(&spec, &options).await {
@@ -59,11 +66,13 @@ fn main() {
         ] {
             row(&site, kind, request, number(0, 1000)).await;
         }
-        match smbtorture(&site, number(1, 4)) {
-            Some(rate) => println!("smbtorture smb2.bench.oplock1: {rate} breaks/s"),
-            None => println!(
-                "smbtorture smb2.bench.oplock1: not installed, or it says something else than usual"
-            ),
+        let rate = match server.source() {
+            Source::Local => smbtorture(&site, number(1, 4)),
+            _ => Err("only on a private smbd, which has a share for it".to_owned()),
+        };
+        match rate {
+            Ok(rate) => println!("smbtorture smb2.bench.oplock1: {rate} breaks/s"),
+            Err(why) => println!("smbtorture smb2.bench.oplock1: {why}"),
         }
         site.close(false).await.expect("the place is cleaned up");
         server.stop().await.expect("the server stops");
@@ -109,37 +118,55 @@ async fn row(site: &CaseSite, kind: &str, request: &str, breaks: u64) {
     );
 }
 
-/// What smbtorture says at the end of a run of so many seconds.
-fn smbtorture(site: &CaseSite, seconds: u64) -> Option<String> {
+/// A line for smb.conf that adds the share [`SHARE`], in a folder that this process made.
+fn share(folder: &Path) -> std::io::Result<String> {
+    let (root, config) = (folder.join("root"), folder.join("share.conf"));
+    fs::create_dir(&root)?;
+    for path in [folder, &root] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777))?;
+    }
+    let text = format!(
+        "[{SHARE}]\n    path = {}\n    read only = no\n",
+        root.display()
+    );
+    fs::write(&config, text)?;
+    Ok(format!("include = {}", config.display()))
+}
+
+/// What smbtorture says at the end of a run of so many seconds, or why it says nothing.
+fn smbtorture(site: &CaseSite, seconds: u64) -> Result<String, String> {
     let identity = &site.identities["alice"];
     // The password goes by a file: arguments can be seen by everybody.
-    let account = std::env::temp_dir().join(format!("smb-replay-breaks-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&account)
-        .ok()?;
+    let account = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile();
+    let mut account = account.map_err(|error| format!("no file for the account: {error}"))?;
     let password = identity.password.expose_secret();
     write!(
-        file,
+        account,
         "username={}\npassword={password}\ndomain={}\n",
         identity.account, identity.domain
     )
-    .ok()?;
-    let (address, share) = (site.target.address, &site.target.share);
+    .map_err(|error| format!("no file for the account: {error}"))?;
+    let address = site.target.address;
     let output = Command::new("smbtorture")
-        .arg(format!("//{}/{share}", address.ip()))
+        .arg(format!("//{}/{SHARE}", address.ip()))
         .args(["-p", &address.port().to_string(), "-A"])
-        .arg(&account)
+        .arg(account.path())
         .arg(format!("--option=torture:timelimit={seconds}"))
         .args(["--option=torture:nprocs=2", "smb2.bench.oplock1"])
-        .output();
-    fs::remove_file(&account).ok()?;
-    let output = output.ok()?;
+        .output()
+        .map_err(|error| format!("it does not start: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    let (before, _) = text.rsplit_once(" ops/second")?;
     let digits = |c: char| !c.is_ascii_digit() && c != '.';
-    let rate = before.rsplit(digits).next()?;
-    Some(rate.to_owned()).filter(|rate| !rate.is_empty())
+    let rate = text.rsplit_once(" ops/second");
+    let rate = rate.and_then(|(before, _)| before.rsplit(digits).next());
+    match rate.filter(|rate| !rate.is_empty()) {
+        Some(rate) => Ok(rate.to_owned()),
+        None => Err(format!(
+            "{}, and no rate; it ends with: {}",
+            output.status,
+            text.lines().last().unwrap_or_default()
+        )),
+    }
 }

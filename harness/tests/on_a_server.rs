@@ -137,6 +137,42 @@ fn time_that_is_up_is_a_failure_and_not_a_hang() {
     assert_eq!(report["not_run"].as_array().map(Vec::len), Some(1));
 }
 
+#[test]
+fn within_ends_the_wait_for_what_does_not_come() {
+    let head = "ir 1\nmode 2\nneeds oplocks\nclient A user=alice\nclient B user=bob\ngiven file \"x\" size=4096\n\
+        A create f \"x\" oplock=batch\n";
+    let wait = "a: A lock f range=0..10 exclusive\nB create g \"x\" access=rw after=a\n\
+        lk: B lock g range=0..10 exclusive wait -> PENDING\nB await lk within=1500ms\nB cancel lk\n\
+        B echo\n";
+    let lock = format!("{head}{wait}");
+    let no_break = format!("{head}A break f batch->ii within=1500ms\nA echo\n");
+    for (trace, shown_as) in [
+        (lock, "no answer within 1.5s"),
+        (no_break, "no break within 1.5s"),
+    ] {
+        let Some((output, report)) = replay(&trace, &["--clock", "asap"]) else {
+            return;
+        };
+        let shown = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{shown}");
+        assert!(shown.contains(shown_as), "{shown}");
+        let differed = report["answers_differed"].as_array().map(Vec::len);
+        assert_eq!(
+            differed,
+            Some(1),
+            "what comes behind it is run, and right: {shown}"
+        );
+        assert_eq!(
+            report["not_run"].as_array().map(Vec::len),
+            Some(0),
+            "{shown}"
+        );
+        let took = Duration::from_nanos(report["duration_ns"].as_u64().expect("a duration"));
+        let bounds = Duration::from_millis(1500)..Duration::from_secs(10);
+        assert!(bounds.contains(&took), "{took:?}");
+    }
+}
+
 /// A private server of this machine that a test may kill: started by a run that goes on.
 fn started(folder: &Path) -> Child {
     let trace = "ir 1\nclient A user=alice\nA echo\n@60s A echo\n";

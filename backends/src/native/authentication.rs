@@ -54,6 +54,7 @@ struct Wishes {
     anonymous: bool,
     signing_required: bool,
     encryption_required: bool,
+    wrong_key: bool,
 }
 
 /// What an answer means.
@@ -95,6 +96,7 @@ impl Authentication {
                 anonymous: settings.anonymous,
                 signing_required: settings.signing_required,
                 encryption_required: settings.encryption == Encryption::Required,
+                wrong_key: settings.wrong_key,
             },
             named: named(settings),
             bond: None,
@@ -107,8 +109,13 @@ impl Authentication {
             let reason = "binding a channel by Kerberos is not there";
             return Err(Outcome::Broken(reason.to_owned()));
         }
-        let security = bond.security.binding(self.basis.algorithms);
-        bond.security = security.map_err(|error| Outcome::Broken(error.to_string()))?;
+        let unfit = |error: smb_wire::Error| Outcome::Broken(error.to_string());
+        let algorithms = self.basis.algorithms;
+        let security = bond.security.binding(algorithms).map_err(unfit)?;
+        bond.security = match self.wishes.wrong_key {
+            true => security.with_a_wrong_key(algorithms).map_err(unfit)?,
+            false => security,
+        };
         self.bond = Some(bond);
         Ok(self)
     }
@@ -117,6 +124,7 @@ impl Authentication {
     pub(super) fn begin(&mut self, session: &mut Session) {
         if let Some(bond) = &self.bond {
             session.id = bond.id;
+            session.sign = bond.sign;
             session.security = bond.security.clone();
         }
     }
@@ -220,6 +228,7 @@ impl Authentication {
             anonymous,
             signing_required,
             encryption_required,
+            ..
         } = self.wishes;
         let nobody = self.is_nobody(flags);
         if nobody && signing_required && !anonymous {

@@ -323,14 +323,18 @@ impl Transport {
                 "an answer of session {got:#x} instead of {ours:#x}"
             ));
         }
-        // What such an answer is signed with differs: Samba 4.17 sends the request's own signature back.
-        if session.security.is_binding()
-            && !matches!(
-                header.status,
-                ntstatus::SUCCESS | ntstatus::MORE_PROCESSING_REQUIRED
-            )
-        {
-            return Ok(());
+        if session.security.is_binding() && header.status != ntstatus::SUCCESS {
+            // A refusal must be right where the session must sign. Where it need not nothing is demanded: Samba 4.17 signs
+            // that of another dialect by another algorithm than the connection's.
+            let refusal = header.status != ntstatus::MORE_PROCESSING_REQUIRED;
+            return match header.is_signed() {
+                _ if refusal && (session_gone || !session.sign) => Ok(()),
+                true => session.security.verify_unbound(message),
+                false if pending.signed => {
+                    Err("the answer to a signed request is not signed".to_owned())
+                }
+                false => Ok(()),
+            };
         }
         match (encrypted, pending.encrypted) {
             (true, _) => return Ok(()),

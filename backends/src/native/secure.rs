@@ -24,8 +24,8 @@ pub(super) struct Algorithms {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Security {
     signer: Option<Signer>,
-    /// A channel is being bound with it.
-    binding: bool,
+    /// While a channel is being bound: Session.SigningKey, by what the channel's connection has settled.
+    binding: Option<Box<Signer>>,
     keys: Option<Arc<Keys>>,
     // Most sessions never encrypt, and the expanded form of a key is large: it is made on first use.
     outgoing: Option<TransformCipher>,
@@ -98,11 +98,21 @@ impl Security {
         let signer = keys
             .as_ref()
             .map(|keys| Signer::new(algorithms.signing, &keys.signing));
+        let signer = signer.transpose()?;
         Ok(Self {
-            signer: signer.transpose()?,
-            binding: true,
+            signer: signer.clone(),
+            binding: signer.map(Box::new),
             keys,
             ..Self::default()
+        })
+    }
+
+    /// The same with requests that are signed with a key that nobody has.
+    pub(super) fn with_a_wrong_key(self, algorithms: Algorithms) -> Result<Self, smb_wire::Error> {
+        let wrong = Key::new(&super::random::<16>());
+        Ok(Self {
+            signer: Some(Signer::new(algorithms.signing, &wrong)?),
+            ..self
         })
     }
 
@@ -115,7 +125,7 @@ impl Security {
     ) -> Result<Self, smb_wire::Error> {
         Ok(Self {
             signer: Self::new(algorithms, session_key, preauth)?.signer,
-            binding: true,
+            binding: self.binding.clone(),
             keys: self.keys.clone(),
             ..Self::default()
         })
@@ -123,12 +133,21 @@ impl Security {
 
     /// The channel is bound.
     pub(super) fn bound(&mut self) {
-        self.binding = false;
+        self.binding = None;
     }
 
-    /// Whether a channel is being bound with it. A server that refuses that may sign with any key, or none.
+    /// Whether a channel is being bound with it.
     pub(super) fn is_binding(&self) -> bool {
+        self.binding.is_some()
+    }
+
+    /// Whether the signature of an answer is right that does not end the binding of a channel: it is made with the session's
+    /// key, whatever the request was signed with (MS-SMB2 3.2.5.1.3).
+    pub(super) fn verify_unbound(&self, message: &[u8]) -> Result<(), String> {
         self.binding
+            .as_ref()
+            .map_or(Ok(()), |signer| signer.verify(message))
+            .map_err(text)
     }
 
     /// Whether there is a key to sign with.
@@ -284,6 +303,13 @@ mod tests {
         assert_eq!(session.verify(&by_session), Ok(()));
         assert!(channel.verify(&by_session).is_err());
         assert!(channel.is_binding() && !session.is_binding());
+        assert_eq!(channel.verify_unbound(&by_session), Ok(()));
+        let wrong = session.binding(ALGORITHMS).unwrap();
+        let wrong = wrong.with_a_wrong_key(ALGORITHMS).unwrap();
+        let mut by_nobody = frame().split_off(PREFIX);
+        wrong.sign(&mut by_nobody).unwrap();
+        assert!(session.verify(&by_nobody).is_err());
+        assert_eq!(wrong.verify_unbound(&by_session), Ok(()));
         channel.bound();
         assert!(!channel.is_binding());
         let mut by_channel = frame().split_off(PREFIX);

@@ -40,7 +40,7 @@ impl Peeked {
     }
 }
 
-/// An interim answer: asynchronous, with STATUS_PENDING (MS-SMB2 3.3.4.4).
+/// An interim answer: asynchronous, with STATUS_PENDING (MS-SMB2 3.3.4.2).
 pub(super) fn is_interim(header: &Header) -> bool {
     header.status == STATUS_PENDING && header.flags.async_command()
 }

@@ -26,6 +26,8 @@ pub struct ClientSettings<'t> {
     pub wrong_password: bool,
     /// Logs in with a name that no account has.
     pub unknown_user: bool,
+    /// Signs the requests that bind the channel with a key that is not the session's.
+    pub wrong_key: bool,
     /// Overrides the identity's domain.
     pub domain: Option<&'t str>,
     /// The groups that the user is a member of, besides those of `given` lines.
@@ -187,6 +189,7 @@ impl<'t> ClientSettings<'t> {
             anonymous: args.has("anonymous"),
             wrong_password: args.has("wrong-password"),
             unknown_user: args.has("unknown-user"),
+            wrong_key: args.has("wrong-key"),
             domain: args.str("domain"),
             groups: args
                 .list("groups")
@@ -239,6 +242,12 @@ impl<'t> ClientSettings<'t> {
             let name = client.name();
             return Err(ArgError::Conflict(format!(
                 "client {name}: a `channel` is bound to the session of the client that `on=` names, and not anonymous"
+            )));
+        }
+        if self.wrong_key && !self.channel {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: `wrong-key` is for a `channel`, whose binding is signed with it"
             )));
         }
         if client.on().is_some() && !self.channel {

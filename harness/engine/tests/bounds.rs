@@ -303,12 +303,55 @@ fn a_final_answer_that_never_comes() {
     let trace = trace("A open f\na: A lock f -> PENDING\nb: A await a within=2s\nc: A echo");
     let pending = || Reply::after(100).end(ReplyEnd::Interim);
     let run = replay(&trace, &script(&trace, [("a", pending())]), &options());
-    assert_eq!(run.differences(), ["b time: OK / no answer within 30s"]);
+    assert_eq!(run.differences(), ["b time: OK / no answer within 2s"]);
     assert!(run.done("c").is_some(), "the lane itself is free");
+    assert!(
+        run.sent("c") < Some(2_100_000_000),
+        "it need not wait longer than the trace does"
+    );
 
     let trace = support::trace("A open f\na: A lock f -> PENDING\nb: B echo after=a");
     let run = replay(&trace, &script(&trace, [("a", pending())]), &options());
     assert_eq!(run.differences(), ["b order: after=a / it never came"]);
+}
+
+#[test]
+fn within_ends_the_wait_of_an_await_and_of_a_break() {
+    // The answer to `a` and the break of `o` come after a minute, in two steps that wait for three seconds each.
+    let lines = "o: A open f\na: A lock f -> PENDING\nb: A await a within=3s\nc: A2 break f within=3s\n\
+        d: A echo\ne: A2 echo\n@70s A echo";
+    let trace = trace(lines);
+    let late = Reply {
+        interim: Some(Duration::from_micros(10)),
+        ..Reply::after(60_000_000)
+    };
+    let event = break_of(&trace, "o", "batch->ii");
+    let late = late.breaks(60_000_000, client(&trace, "A"), event);
+    let run = replay(&trace, &script(&trace, [("a", late)]), &options());
+    assert_eq!(
+        run.differences(),
+        [
+            "c break: a break / no break within 3s",
+            "b time: OK / no answer within 3s",
+        ]
+    );
+    assert_eq!(run.not_run(), [""; 0]);
+    for label in ["d", "e"] {
+        let sent = run.sent(label);
+        let bounds = Some(3_000_000_000)..Some(3_100_000_000);
+        assert!(bounds.contains(&sent), "{label}: {sent:?}");
+    }
+}
+
+#[test]
+fn within_of_an_await_may_be_longer_than_the_runs_bound() {
+    let trace = trace("A open f\na: A lock f -> PENDING\nb: A await a within=40s");
+    let late = Reply {
+        interim: Some(Duration::from_micros(10)),
+        ..Reply::after(35_000_000)
+    };
+    let run = replay(&trace, &script(&trace, [("a", late)]), &options());
+    run.assert_passed();
 }
 
 #[test]

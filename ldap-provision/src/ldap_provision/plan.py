@@ -9,7 +9,7 @@ from typing import Any
 
 from ldap_provision.errors import PlanError
 
-#: The longest sAMAccountName of a user (MS-ADTS 3.1.1.6).
+#: The longest sAMAccountName of a user (MS-SAMR 3.1.1.6).
 LONGEST_USER = 20
 #: The longest name of any entry here.
 LONGEST = 64

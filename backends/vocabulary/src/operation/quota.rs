@@ -16,7 +16,7 @@ pub struct QueryQuota<'t> {
     pub buffer: u32,
 }
 
-/// SET_INFO of quotas (MS-SMB2 2.2.39; MS-FSCC 2.4.33).
+/// SET_INFO of quotas (MS-SMB2 2.2.39; MS-FSCC 2.4.41).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetQuota<'t> {
     /// The handle.

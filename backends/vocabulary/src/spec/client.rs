@@ -25,6 +25,10 @@ pub(super) const ARGS: &[ArgSpec] = &[
         "unknown-user",
         "Logs in with a name that no account has, in place of the identity's.",
     ),
+    flag(
+        "wrong-key",
+        "With `channel`: signs the requests that bind it with a key that is not the session's (MS-SMB2 3.3.5.2.4).",
+    ),
     flag("anonymous", "Logs in without a name (MS-NLMP 3.2.5.1.2)."),
     optional(
         "domain",
@@ -45,7 +49,7 @@ pub(super) const ARGS: &[ArgSpec] = &[
         "ticket-lifetime",
         ArgKind::Duration,
         "Asks the KDC for tickets that end so soon, a whole number of seconds from 1 on; the session ends with its \
-         ticket (MS-SMB2 3.3.6.2). Needs `auth=kerberos`.",
+         ticket (MS-SMB2 3.3.6.3). Needs `auth=kerberos`.",
     ),
     optional(
         "share",

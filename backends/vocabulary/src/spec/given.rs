@@ -124,7 +124,7 @@ pub(super) const NEEDS: &[NameSpec] = &[
     need("streams", "The share keeps named streams (MS-FSA 2.1.1.5)."),
     need(
         "extended-attributes",
-        "The share keeps extended attributes (MS-FSCC 2.4.15).",
+        "The share keeps extended attributes (MS-FSCC 2.4.16).",
     ),
     need(
         "acls",

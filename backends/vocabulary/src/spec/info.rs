@@ -185,7 +185,7 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
         optional(
             "mode",
             ArgKind::Token(|text| words::OPTIONS.check(text)),
-            "`mode`: the create options to have (MS-FSCC 2.4.26).",
+            "`mode`: the create options to have (MS-FSCC 2.4.31).",
         ),
         optional(
             "attributes",

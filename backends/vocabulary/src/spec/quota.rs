@@ -9,7 +9,7 @@ pub(super) const QUERY_QUOTA: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Asks for the quotas of the volume, of all users (SMB2_0_INFO_QUOTA). The handle is that of its quota file, \
           `$Extend/$Quota:$Q:$INDEX_ALLOCATION` in the root of the share.",
-    section: "MS-SMB2 2.2.37.1, 3.3.5.20.4; MS-FSCC 2.4.33",
+    section: "MS-SMB2 2.2.37.1, 3.3.5.20.4; MS-FSCC 2.4.41",
     args: &[
         HANDLE,
         BUFFER,
@@ -29,7 +29,7 @@ pub(super) const SET_QUOTA: VerbSpec = VerbSpec {
     name: "set-quota",
     role: Role::Operation,
     doc: "Sets quotas of the volume (SMB2_0_INFO_QUOTA).",
-    section: "MS-SMB2 2.2.39, 3.3.5.21.4; MS-FSCC 2.4.33",
+    section: "MS-SMB2 2.2.39, 3.3.5.21.4; MS-FSCC 2.4.41",
     args: &[
         HANDLE,
         positional(

@@ -43,7 +43,7 @@ values! {
         SET_INFO = 0x11, "set-info";
         /// MS-SMB2 2.2.23 to 2.2.25; leases too.
         OPLOCK_BREAK = 0x12, "oplock-break";
-        /// MS-SMB2 2.2.13.3.
+        /// MS-SMB2 2.2.44.
         SERVER_TO_CLIENT_NOTIFICATION = 0x13, "server-to-client-notification";
     }
 }

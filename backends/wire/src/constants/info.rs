@@ -63,7 +63,7 @@ values! {
     FileInfoClass: u8 {
         /// MS-FSCC 2.4.10.
         DIRECTORY = 1, "directory";
-        /// MS-FSCC 2.4.17.
+        /// MS-FSCC 2.4.15.
         FULL_DIRECTORY = 2, "full-directory";
         /// MS-FSCC 2.4.8.
         BOTH_DIRECTORY = 3, "both-directory";

@@ -1,4 +1,4 @@
-//! Preauthentication integrity (MS-SMB2 3.1.5.2): a hash over all messages that set up a session.
+//! Preauthentication integrity (MS-SMB2 3.2.5.2, 3.2.5.3.1): a hash over all messages that set up a session.
 
 use sha2::{Digest, Sha512};
 

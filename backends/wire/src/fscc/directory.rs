@@ -4,7 +4,7 @@ use crate::chain::{Chain, encode_chain};
 use crate::codec::{Reader, Writer};
 use crate::{Error, FileAttributes, FileInfoClass, Filetime, UnicodeString};
 
-/// One entry, with what its class tells (MS-FSCC 2.4.8, 2.4.10, 2.4.17, 2.4.22, 2.4.24, 2.4.33).
+/// One entry, with what its class tells (MS-FSCC 2.4.8, 2.4.10, 2.4.15, 2.4.22, 2.4.24, 2.4.33).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DirectoryEntry {
     /// FileIndex.

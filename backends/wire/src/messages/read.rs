@@ -22,7 +22,7 @@ pub struct ReadRequest {
     pub channel: u32,
     /// RemainingBytes.
     pub remaining_bytes: u32,
-    /// The RDMA descriptors (MS-SMB2 2.2.19.1).
+    /// The RDMA descriptors (MS-SMBD 2.2.3.1).
     pub read_channel_info: Vec<u8>,
 }
 

@@ -16,7 +16,7 @@ pub struct WriteRequest {
     pub remaining_bytes: u32,
     /// Flags.
     pub flags: WriteFlags,
-    /// The RDMA descriptors (MS-SMB2 2.2.19.1); written in place of data.
+    /// The RDMA descriptors (MS-SMBD 2.2.3.1); written in place of data.
     pub write_channel_info: Vec<u8>,
     /// The bytes.
     pub data: Vec<u8>,

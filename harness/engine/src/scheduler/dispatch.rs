@@ -102,11 +102,12 @@ impl Scheduler {
     fn wait(&mut self, client: ClientId, first: u32, now: u64) {
         let entry = self.plan.entries[first as usize];
         let within = self.within(first);
-        let bound = match entry.flags.role() {
-            Role::Await => self.bound(first),
-            Role::NoBreak => within.unwrap_or(0),
-            _ => within.unwrap_or(self.bounds.step),
-        };
+        // What only waits need not go on waiting for what comes too late. An operation does, since its client cannot
+        // go on without the answer.
+        let bound = within.unwrap_or(match entry.flags.role() {
+            Role::NoBreak => 0,
+            _ => self.bounds.step,
+        });
         let deadline = now.saturating_add(bound);
         let lane = self.lane(client);
         lane.dispatched = now;

@@ -136,7 +136,7 @@ impl Content {
         }
     }
 
-    /// Zeros that a control code has put there; the size stays (MS-FSCC 2.3.71).
+    /// Zeros that a control code has put there; the size stays (MS-FSCC 2.3.85).
     pub(super) fn zero(&mut self, offset: u64, end: u64) {
         let end = end.min(self.size);
         if offset < end {

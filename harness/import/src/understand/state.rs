@@ -84,7 +84,7 @@ pub(super) struct Connection {
     /// Encrypted frames that no key was there for.
     pub(super) encrypted: u64,
     pub(super) cipher: Option<Cipher>,
-    /// Of NEGOTIATE, of the log-in that is going on, and of each session (MS-SMB2 3.1.4.4.1).
+    /// Of NEGOTIATE, of the log-in that is going on, and of each session (MS-SMB2 3.2.5.2, 3.2.5.3.1).
     pub(super) negotiate_hash: PreauthHash,
     pub(super) setup_hash: Option<PreauthHash>,
     pub(super) session_hashes: HashMap<u64, PreauthHash>,
