@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use replay_engine::{Clock, RunOptions, Site, Verdict};
 use replay_ir::load_str;
-use samba_servers::{CaseSite, ServerSpec, Source, StartOptions};
+use samba_servers::{CaseAccounts, CaseSite, ServerSpec, Source, StartOptions};
 use secrecy::ExposeSecret as _;
 use smb_backends::native::Native;
 use smb_vocabulary::VOCABULARY;
@@ -47,7 +47,7 @@ fn main() {
             Ok(server) => server,
             Err(error) => return println!("there is no server: {error}"),
         };
-        let users = ["alice".to_owned(), "bob".to_owned()];
+        let users = CaseAccounts::users(["alice", "bob"]);
         let site = server.open_case("bench", &users).await.expect("a place");
         println!("server: {}", server.describe());
         println!(

@@ -19,7 +19,7 @@ use replay_engine::{
     Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome, RunState,
 };
 use replay_ir::{ClientId, StepId, Trace, load_str};
-use samba_servers::{CaseSite, ServerSpec, StartOptions};
+use samba_servers::{CaseAccounts, CaseSite, ServerSpec, StartOptions};
 use secrecy::ExposeSecret as _;
 use smb_vocabulary::VOCABULARY;
 
@@ -77,7 +77,7 @@ fn main() {
             Err(error) => return println!("there is no server: {error}"),
         };
         let site = server
-            .open_case("bench", &["alice".to_owned()])
+            .open_case("bench", &CaseAccounts::users(["alice"]))
             .await
             .expect("a place");
         println!("server: {}", server.describe());

@@ -9,15 +9,15 @@ private=/var/lib/samba/private
 umask 077
 quoted=$(printf '"%s"' "$password" | iconv -t UTF-16LE | base64 -w 0)
 base=DC=ad,DC=test
-ldbadd -H "$private/sam.ldb" >/dev/null <<LDIF
+ldbmodify -H "$private/sam.ldb" >/dev/null <<LDIF
 dn: CN=$account,CN=Users,$base
+changetype: add
 objectClass: user
 sAMAccountName: $account
 userPrincipalName: $account@ad.test
 unicodePwd:: $quoted
 userAccountControl: 66048
-LDIF
-ldbmodify -H "$private/sam.ldb" >/dev/null <<LDIF
+
 dn: CN=Domain Admins,CN=Users,$base
 changetype: modify
 add: member

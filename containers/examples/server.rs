@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use samba_servers::{ServerSpec, StartOptions, shutdown_signal, start};
+use samba_servers::{CaseAccounts, ServerSpec, StartOptions, shutdown_signal, start};
 use secrecy::ExposeSecret;
 
 #[tokio::main]
@@ -33,7 +33,9 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let server = start(&spec, &options).await?;
     println!("{} ({:?})", server.describe(), begun.elapsed());
     let begun = Instant::now();
-    let site = server.open_case("example", &["alice".to_owned()]).await?;
+    let site = server
+        .open_case("example", &CaseAccounts::users(["alice"]))
+        .await?;
     println!(
         "case at {}/{} ({:?})",
         site.target.share,

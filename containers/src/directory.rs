@@ -11,7 +11,7 @@ use replay_engine::Identity;
 use serde::Deserialize;
 
 use crate::{
-    Domain, ServerError, case,
+    Domain, ServerError, accounts,
     identities::{SecretText, private},
 };
 
@@ -98,7 +98,7 @@ impl Domain {
             kdc,
             authority,
             administrator: Identity {
-                name: case::SETUP.to_owned(),
+                name: accounts::SETUP.to_owned(),
                 account: found.account.clone(),
                 domain: found.netbios.clone(),
                 sid: None,

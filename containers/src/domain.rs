@@ -14,7 +14,7 @@ use replay_engine::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use crate::{ServerError, case, docker::Container};
+use crate::{ServerError, accounts, docker::Container};
 
 /// Makes the administrator and waits until the controller is ready.
 const SCRIPT: &str = include_str!("../ad/domain.sh");
@@ -56,8 +56,8 @@ pub struct Domain {
 impl Domain {
     /// Makes an administrator in `container`, whose ports are published at `address`, and waits until it can log in.
     pub(crate) async fn join(container: &Container, address: IpAddr) -> Result<Self, ServerError> {
-        let account = format!("admin-{}", case::random(10)?);
-        let password = SecretString::from(case::random(24)?);
+        let account = format!("admin-{}", accounts::random(10)?);
+        let password = SecretString::from(accounts::random(24)?);
         let seconds = READY.to_string();
         let input = format!("{}\n", password.expose_secret());
         let limit = Duration::from_secs(READY + 30);
@@ -90,7 +90,7 @@ impl Domain {
             kdc: SocketAddr::new(address, container.published(88).await?),
             authority,
             administrator: Identity {
-                name: case::SETUP.to_owned(),
+                name: accounts::SETUP.to_owned(),
                 account,
                 domain: netbios.clone(),
                 sid: None,

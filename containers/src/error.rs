@@ -66,6 +66,24 @@ pub enum ServerError {
         /// The name in the trace.
         name: String,
     },
+    /// The identities file has no table that will do for a name of the trace.
+    #[error("{name:?} is {is} in the trace: {what} (docs/servers.md, \"A server of your own\")")]
+    NotNamed {
+        /// The name in the trace.
+        name: String,
+        /// What it is there: "a group".
+        is: &'static str,
+        /// What the file must have, and where the value for it is found.
+        what: String,
+    },
+    /// A server of ours cannot have what a case needs.
+    #[error("there cannot be {what}: {why}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why it cannot be.
+        why: &'static str,
+    },
     /// A file operation failed.
     #[error("{action} {} failed: {source}", path.display())]
     File {

@@ -22,17 +22,17 @@ pub(crate) enum Host {
 
 impl Host {
     /// Runs `script` where the files are, with the folder, the file of accounts and `arguments` as its arguments and
-    /// `input` on its standard input, where secrets belong.
+    /// `input` on its standard input, where secrets belong. What it printed comes back.
     pub(crate) async fn run(
         &self,
         script: &str,
         arguments: &[&str],
         input: String,
-    ) -> Result<(), ServerError> {
+    ) -> Result<String, ServerError> {
         let run = async {
             match self {
-                Self::External => Ok(()),
-                Self::Docker(container) => container.run(script, arguments, input).await.map(drop),
+                Self::External => Ok(String::new()),
+                Self::Docker(container) => container.run(script, arguments, input).await,
                 Self::Local(directory) => {
                     let passwd = directory.join("passwd");
                     let mut command = Command::new("/bin/sh");
@@ -55,14 +55,14 @@ impl Host {
     }
 }
 
-async fn run_local(mut command: Command, input: String) -> Result<(), ServerError> {
+async fn run_local(mut command: Command, input: String) -> Result<String, ServerError> {
     let failed = |reason: String| ServerError::Program {
         program: "case.sh".into(),
         reason,
     };
     let mut child = command
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -76,7 +76,7 @@ async fn run_local(mut command: Command, input: String) -> Result<(), ServerErro
         .await
         .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(failed(format!("{}: {}", output.status, said.trim())))

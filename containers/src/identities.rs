@@ -13,27 +13,90 @@ use replay_engine::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::ServerError;
+use crate::{
+    AccountState, ServerError,
+    accounts::{SETUP, is_sid},
+};
 
 /// The name that stands for every identity which is not named.
 const ANY: &str = "*";
+/// What tables look like, for messages.
+const FORM: &str = "[alice] account = \"…\", domain = \"…\", password = \"…\"; [finance] group = \"…\", sid = \"S-1-5-21-…\"";
 /// A larger file is no identities file.
 const LONGEST: u64 = 1 << 20;
 
-/// Accounts by the name of the identity in traces.
+/// Accounts and groups by their names in traces.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
-    accounts: BTreeMap<String, Account>,
+    tables: BTreeMap<String, Entry>,
 }
 
 /// One table of the file.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Table")]
+enum Entry {
+    User(Account),
+    Group(Group),
+}
+
+#[derive(Debug, Clone)]
 struct Account {
     account: String,
+    domain: String,
+    /// Found out where the file does not have it.
+    sid: Option<String>,
+    password: SecretText,
+}
+
+/// A group that is there.
+#[derive(Debug, Clone)]
+struct Group {
+    group: String,
+    domain: String,
+    sid: String,
+}
+
+/// A table as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    account: Option<String>,
+    group: Option<String>,
     #[serde(default)]
     domain: String,
-    password: SecretText,
+    sid: Option<String>,
+    password: Option<SecretText>,
+}
+
+impl TryFrom<Table> for Entry {
+    type Error = &'static str;
+
+    fn try_from(table: Table) -> Result<Self, Self::Error> {
+        let Table {
+            account,
+            group,
+            domain,
+            sid,
+            password,
+        } = table;
+        if sid.as_ref().is_some_and(|sid| !is_sid(sid)) {
+            return Err("`sid` is not a security identifier, S-1-5-21-…");
+        }
+        match (account, group, password, sid) {
+            (Some(account), None, Some(password), sid) => Ok(Self::User(Account {
+                account,
+                domain,
+                sid,
+                password,
+            })),
+            (Some(_), None, None, _) => Err("an account's table lacks its `password`"),
+            (None, Some(group), None, Some(sid)) => Ok(Self::Group(Group { group, domain, sid })),
+            (None, Some(_), None, None) => Err("a group's table lacks its `sid`"),
+            (None, Some(_), Some(_), _) => Err("a group has no `password`"),
+            (Some(_), Some(_), ..) => Err("a table has `account` or `group`, not both"),
+            (None, None, ..) => Err("a table lacks `account`, or `group`"),
+        }
+    }
 }
 
 /// A secret that serde reads from a string.
@@ -72,12 +135,24 @@ impl Identities {
 
     /// The error never shows the file's text: the line at fault may hold a password.
     fn from_toml(text: &str) -> Result<Self, String> {
-        let accounts: BTreeMap<String, Account> = toml::from_str(text).map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            let message = if error.message().contains("invalid type") { "a value is not a string" } else { error.message() };
-            format!("line {line}: {message} (expected: [alice] account = \"…\", domain = \"…\", password = \"…\")")
-        })?;
-        Ok(Self { accounts })
+        let tables: BTreeMap<String, Entry> =
+            toml::from_str(text).map_err(|error: toml::de::Error| {
+                let line = error.span().map_or(1, |span| {
+                    text[..span.start.min(text.len())].matches('\n').count() + 1
+                });
+                let message = if error.message().contains("invalid type") {
+                    "a value is not a string"
+                } else {
+                    error.message()
+                };
+                format!("line {line}: {message} (expected: {FORM})")
+            })?;
+        if let Some(Entry::Group(_)) = tables.get(ANY) {
+            return Err(format!(
+                "the table [\"{ANY}\"] stands for users, not for groups (expected: {FORM})"
+            ));
+        }
+        Ok(Self { tables })
     }
 
     fn add_environment(
@@ -109,35 +184,99 @@ impl Identities {
                 .cloned()
                 .unwrap_or_default();
             let password = SecretText(SecretString::from(password.as_str()));
-            self.accounts.insert(
+            self.tables.insert(
                 name,
-                Account {
+                Entry::User(Account {
                     account: account.clone(),
                     domain,
+                    sid: None,
                     password,
-                },
+                }),
             );
         }
         Ok(())
     }
 
+    fn named(&self, name: &str) -> Option<&Entry> {
+        let lower = || self.tables.get(&name.to_ascii_lowercase());
+        self.tables.get(name).or_else(lower)
+    }
+
     /// The account for the identity `name`: its own, or the one that stands for everybody.
-    pub(crate) fn get(&self, name: &str) -> Result<Identity, ServerError> {
-        let found = self
-            .accounts
-            .get(name)
-            .or_else(|| self.accounts.get(&name.to_ascii_lowercase()))
-            .or_else(|| self.accounts.get(ANY))
-            .ok_or_else(|| ServerError::NoIdentity {
+    fn account(&self, name: &str) -> Result<Identity, ServerError> {
+        match self.named(name).or_else(|| self.tables.get(ANY)) {
+            Some(Entry::User(found)) => Ok(Identity {
                 name: name.to_owned(),
-            })?;
-        Ok(Identity {
-            name: name.to_owned(),
-            account: found.account.clone(),
-            domain: found.domain.clone(),
-            sid: None,
-            password: SecretString::from(found.password.0.expose_secret()),
-        })
+                account: found.account.clone(),
+                domain: found.domain.clone(),
+                sid: found.sid.clone(),
+                password: SecretString::from(found.password.0.expose_secret()),
+            }),
+            Some(Entry::Group(_)) => Err(ServerError::NotNamed {
+                name: name.to_owned(),
+                is: "a user",
+                what: "its table in SMB_REPLAY_IDENTITIES must have `account` and `password`, not `group`"
+                    .to_owned(),
+            }),
+            None => Err(ServerError::NoIdentity {
+                name: name.to_owned(),
+            }),
+        }
+    }
+
+    /// The account that makes the `given` state.
+    pub(crate) fn setup(&self) -> Result<Identity, ServerError> {
+        self.account(SETUP)
+    }
+
+    /// The account of the user `name`. One whose logins are refused must have a table of its own, since the one that
+    /// stands for everybody is let in.
+    pub(crate) fn user(&self, name: &str, state: AccountState) -> Result<Identity, ServerError> {
+        let state = match state {
+            AccountState::Enabled => return self.account(name),
+            AccountState::Disabled => "disabled",
+            AccountState::Expired => "expired",
+            AccountState::LockedOut => "locked out",
+            AccountState::MustChange => "bound to change its password",
+        };
+        match self.named(name) {
+            Some(_) => self.account(name),
+            None => Err(ServerError::NotNamed {
+                name: name.to_owned(),
+                is: "a user whose logins are refused",
+                what: format!(
+                    "SMB_REPLAY_IDENTITIES must have a table [{name}] with an account that is {state}"
+                ),
+            }),
+        }
+    }
+
+    /// The group `name`, which has a table of its own. Nobody logs in as it.
+    pub(crate) fn group(&self, name: &str) -> Result<Identity, ServerError> {
+        match self.named(name) {
+            Some(Entry::Group(found)) => Ok(Identity {
+                name: name.to_owned(),
+                account: found.group.clone(),
+                domain: found.domain.clone(),
+                sid: Some(found.sid.clone()),
+                password: SecretString::default(),
+            }),
+            other => {
+                let has = match other {
+                    Some(_) => "has an account in it",
+                    None => "is not there",
+                };
+                Err(ServerError::NotNamed {
+                    name: name.to_owned(),
+                    is: "a group",
+                    what: format!(
+                        "its table [{name}] in SMB_REPLAY_IDENTITIES {has}; it must have `group`, the name of one that is \
+                         there and has the trace's users as its members, and `sid`, its security identifier (`wbinfo \
+                         --name-to-sid=GROUP`, `Get-ADGroup GROUP`)"
+                    ),
+                })
+            }
+        }
     }
 }
 
@@ -187,6 +326,11 @@ mod tests {
         domain = "LAB"
         password = "pa ss"
 
+        [finance]
+        group = "Lab Finance"
+        domain = "LAB"
+        sid = "S-1-5-21-1-2-3-1104"
+
         ["*"]
         account = "everyone"
         password = "other"
@@ -205,13 +349,60 @@ mod tests {
     fn a_file_gives_accounts_and_a_star_stands_for_the_rest() {
         for mode in [0o600, 0o400] {
             let identities = Identities::from_file(file(FILE, mode).path()).expect("usable");
-            let alice = identities.get("alice").expect("named");
+            let alice = identities.account("alice").expect("named");
             assert_eq!(
                 (alice.account.as_str(), alice.domain.as_str()),
                 ("testuser001", "LAB")
             );
             assert_eq!(alice.password.expose_secret(), "pa ss");
-            assert_eq!(identities.get("bob").expect("the star").account, "everyone");
+            assert_eq!(
+                identities.account("bob").expect("the star").account,
+                "everyone"
+            );
+        }
+    }
+
+    #[test]
+    fn groups_and_refused_accounts_have_tables_of_their_own() {
+        let identities = Identities::from_toml(FILE).expect("usable");
+        let finance = identities.group("finance").expect("named");
+        assert_eq!(
+            (finance.account.as_str(), finance.sid.as_deref()),
+            ("Lab Finance", Some("S-1-5-21-1-2-3-1104"))
+        );
+        let user = |name: &str, state| identities.user(name, state).map(|found| found.account);
+        assert_eq!(
+            user("bob", AccountState::Enabled).expect("the star"),
+            "everyone"
+        );
+        assert_eq!(
+            user("alice", AccountState::Disabled).expect("named"),
+            "testuser001"
+        );
+        for (error, words) in [
+            (
+                identities.group("sales").expect_err("not there"),
+                ["[sales]", "is not there", "wbinfo"],
+            ),
+            (
+                identities.group("alice").expect_err("a user"),
+                ["[alice]", "has an account", "`sid`"],
+            ),
+            (
+                identities
+                    .user("bob", AccountState::LockedOut)
+                    .expect_err("not named"),
+                ["[bob]", "locked out", "a user whose logins are refused"],
+            ),
+            (
+                identities
+                    .user("finance", AccountState::Enabled)
+                    .expect_err("a group"),
+                ["\"finance\"", "`account`", "a user"],
+            ),
+        ] {
+            let text = error.to_string();
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
         }
     }
 
@@ -241,6 +432,13 @@ mod tests {
             ("[alice]\naccount = \"a\"\npassword = 12345678\n", "line 3"),
             ("[alice]\npassword = \"hunter2\"\n", "line 1"),
             ("[alice\npassword = \"hunter2\"\n", "line 1"),
+            ("\n[finance]\ngroup = \"g\"\n", "line 2"),
+            ("\n[finance]\ngroup = \"g\"\nsid = \"hunter2\"\n", "line 2"),
+            (
+                "[finance]\ngroup = \"g\"\nsid = \"S-1-1-0\"\npassword = \"hunter2\"\n",
+                "line 1",
+            ),
+            ("[\"*\"]\ngroup = \"g\"\nsid = \"S-1-1-0\"\n", "[\"*\"]"),
         ] {
             let error = Identities::from_file(file(text, 0o600).path())
                 .expect_err(text)
@@ -273,8 +471,8 @@ mod tests {
         identities
             .add_environment(pairs.into_iter())
             .expect("complete");
-        assert_eq!(identities.get("alice").expect("named").account, "al");
-        let bob = identities.get("bob").expect("common");
+        assert_eq!(identities.account("alice").expect("named").account, "al");
+        let bob = identities.account("bob").expect("common");
         assert_eq!(
             (bob.account.as_str(), bob.domain.as_str()),
             ("common", "DOM")
@@ -288,7 +486,7 @@ mod tests {
             .to_string();
         assert!(error.contains("SMB_REPLAY_PASSWORD_BOB"), "{error}");
         assert!(matches!(
-            Identities::default().get("x"),
+            Identities::default().account("x"),
             Err(ServerError::NoIdentity { .. })
         ));
     }

@@ -8,6 +8,7 @@
 //! It speaks no SMB beyond the NEGOTIATE that tells whether a server is ready: logging in and making a trace's
 //! `given` state is the work of the backends and the harness. It runs on Unix systems; private servers on Linux.
 
+mod accounts;
 mod address;
 mod case;
 mod config;
@@ -27,10 +28,12 @@ mod process;
 mod registry;
 mod server;
 mod signal;
+mod smbd;
 mod spec;
 mod start;
 mod sweep;
 
+pub use accounts::{AccountState, CaseAccounts};
 pub use address::ExternalAddress;
 pub use case::CaseSite;
 pub use domain::Domain;

@@ -12,23 +12,21 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
-use tokio::{process::Command, time::timeout};
 
 use crate::{
-    ServerError,
-    case::{self, SETUP_GROUP, USERS_GROUP},
+    ServerError, accounts,
     config::Config,
     keeper::Keeper,
     launch::Launch,
     log, probe,
     process::{self, Stat},
     registry::{Record, Resource},
+    smbd::{Smbd, wrapper_variables},
 };
 
 /// What the folders of private servers are called, before their id.
@@ -53,20 +51,12 @@ pub(crate) struct Private {
     pub(crate) version: String,
 }
 
-/// A program to run, and what must be loaded into it.
-#[derive(Debug)]
-struct Smbd {
-    path: PathBuf,
-    preload: &'static str,
-    version: String,
-}
-
 /// Starts a private `smbd` of Samba `version` and waits until it is ready.
 pub(crate) async fn start(
     launch: &Launch<'_>,
     version: &str,
 ) -> Result<(Record, Private, Keeper), ServerError> {
-    let smbd = find(launch, version).await?;
+    let smbd = Smbd::find(launch, version).await?;
     launch.say(&format!("starting a private smbd {}", smbd.version));
     let mut tried = 1;
     loop {
@@ -84,7 +74,7 @@ async fn attempt(
     let port =
         free_port().map_err(|source| file("finding a port on", Path::new("127.0.0.1"), source))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let directory = make_folder(launch, port)?;
+    let directory = make_folder(launch, smbd, port)?;
     // Already now, with a process number that is not known yet: the sweep reads it from the folder then.
     let private = Private {
         directory: directory.clone(),
@@ -111,7 +101,12 @@ async fn attempt(
             return Err(error);
         }
     };
-    match ready(launch, &mut keeper, address, private.clone()).await {
+    // At the same time: smbd reads those permissions when a share is connected.
+    let (permitted, started) = tokio::join!(
+        smbd.permit(&directory),
+        ready(launch, &mut keeper, address, private.clone()),
+    );
+    match permitted.and(started) {
         Ok((record, private)) => Ok((record, private, keeper)),
         Err(error) => {
             let said = private.log();
@@ -164,91 +159,8 @@ fn write_copy(record: &Record, directory: &Path) -> Result<(), ServerError> {
     fs::write(&copy, text).map_err(|source| file("writing", &copy, source))
 }
 
-/// Looks for a `smbd` of the version that is asked for, and for the wrappers it needs.
-async fn find(launch: &Launch<'_>, version: &str) -> Result<Smbd, ServerError> {
-    let program = |reason: String| ServerError::Program {
-        program: "smbd".into(),
-        reason,
-    };
-    let path = match env::var_os("SMB_REPLAY_SMBD").filter(|path| !path.is_empty()) {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let search = env::var_os("PATH").unwrap_or_default();
-            let usual =
-                ["/usr/sbin", "/usr/local/sbin", "/usr/local/samba/sbin"].map(PathBuf::from);
-            env::split_paths(&search)
-                .chain(usual)
-                .map(|folder| folder.join("smbd"))
-                .find(|path| path.is_file())
-                .ok_or_else(|| program("it is not installed (Debian's package samba)".to_owned()))?
-        }
-    };
-    let root = rustix::process::geteuid().is_root();
-    let preload = if root {
-        "libnss_wrapper.so"
-    } else {
-        "libnss_wrapper.so libuid_wrapper.so"
-    };
-    let run = Command::new(&path)
-        .arg("-V")
-        .env("LD_PRELOAD", preload)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let limit = Duration::from_secs(10);
-    let output = timeout(limit, run)
-        .await
-        .map_err(|_| ServerError::Timeout {
-            what: "smbd -V".into(),
-            limit,
-        })?
-        .map_err(|error| program(format!("{}: {error}", path.display())))?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    if let Some(line) = complaint
-        .lines()
-        .find(|line| line.contains("cannot be preloaded"))
-    {
-        let library = if line.contains("uid_wrapper") {
-            "libuid-wrapper"
-        } else {
-            "libnss-wrapper"
-        };
-        return Err(program(format!(
-            "the library it needs for accounts of its own is missing (Debian's package {library})"
-        )));
-    }
-    let said = String::from_utf8_lossy(&output.stdout);
-    let found = said
-        .trim()
-        .strip_prefix("Version ")
-        .unwrap_or_default()
-        .to_owned();
-    if found.is_empty() {
-        return Err(program(format!(
-            "{} -V printed no version: {}",
-            path.display(),
-            complaint.trim()
-        )));
-    }
-    let matches = found
-        .strip_prefix(version)
-        .is_some_and(|rest| rest.starts_with('.'));
-    if !matches && !launch.options.any_version {
-        let way_out = "SMB_REPLAY_ANY_VERSION=1 takes it all the same";
-        return Err(program(format!(
-            "{} is {found}, not {version} ({way_out})",
-            path.display()
-        )));
-    }
-    Ok(Smbd {
-        path,
-        preload,
-        version: found,
-    })
-}
-
 /// Makes the folder with all that the server has.
-fn make_folder(launch: &Launch<'_>, port: u16) -> Result<PathBuf, ServerError> {
+fn make_folder(launch: &Launch<'_>, smbd: &Smbd, port: u16) -> Result<PathBuf, ServerError> {
     let directory = parent()?.join(format!("{PREFIX}{}", launch.id));
     let make = |path: &Path, mode: u32| {
         fs::DirBuilder::new()
@@ -283,16 +195,16 @@ fn make_folder(launch: &Launch<'_>, port: u16) -> Result<PathBuf, ServerError> {
         }
         let passwd = format!(
             "root:x:0:0:root:/:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n{}",
-            case::all_accounts()
+            accounts::all_users()
         );
-        let group = format!(
-            "root:x:0:\nnogroup:x:65534:\nsmbusers:x:{USERS_GROUP}:\nsmbsetup:x:{SETUP_GROUP}:\n"
-        );
+        let group = format!("root:x:0:\nnogroup:x:65534:\n{}", accounts::all_groups());
+        let net = smbd.net_script(&directory);
         for (name, text, mode) in [
             ("smb.conf", config.as_str(), 0o644),
             ("passwd", passwd.as_str(), 0o644),
             ("group", group.as_str(), 0o644),
             ("private/smbpasswd", "", 0o600),
+            ("net", net.as_str(), 0o700),
         ] {
             let path = directory.join(name);
             fs::write(&path, text)
@@ -330,24 +242,6 @@ pub(crate) fn parent() -> Result<PathBuf, ServerError> {
         &temporary,
         io::Error::new(io::ErrorKind::PermissionDenied, text),
     ))
-}
-
-fn wrapper_variables(directory: &Path) -> Vec<(&'static str, OsString)> {
-    let mut variables = vec![
-        (
-            "NSS_WRAPPER_PASSWD",
-            directory.join("passwd").into_os_string(),
-        ),
-        (
-            "NSS_WRAPPER_GROUP",
-            directory.join("group").into_os_string(),
-        ),
-    ];
-    if !rustix::process::geteuid().is_root() {
-        variables.push(("UID_WRAPPER", "1".into()));
-        variables.push(("UID_WRAPPER_ROOT", "1".into()));
-    }
-    variables
 }
 
 fn free_port() -> io::Result<u16> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 use replay_engine::{Identity, Realm, Target};
 
 use crate::{
-    CaseSite, ExternalAddress, ServerError, ServerSpec, Source, case, config::SHARE,
+    CaseAccounts, CaseSite, ExternalAddress, ServerError, ServerSpec, Source, case, config::SHARE,
     docker::Container, domain::Domain, host::Host, identities::Identities, keeper::Keeper,
     launch::netbios_name, local::Private, probe, registry::Registry,
 };
@@ -108,14 +108,19 @@ impl Server {
         self.owned.is_none()
     }
 
-    /// Makes a directory and accounts of its own for `case` (a test's name), one account for each of `users` (the names
-    /// of identities in the trace). On a server that is not ours nothing is made: the accounts are those of the
-    /// identities file, and the directory is left to the set-up account.
+    /// Makes a directory and accounts of its own for `case` (a test's name), those that are `wanted`. On a server that is not
+    /// ours nothing is made: the accounts are those of the identities file, and the directory is left to the set-up
+    /// account.
     ///
     /// # Errors
     ///
-    /// A server that went away, or an identity without an account on an external server.
-    pub async fn open_case(&self, case: &str, users: &[String]) -> Result<CaseSite, ServerError> {
+    /// A server that went away; an account that a standalone server cannot have ([`ServerError::Unsupported`]); an identity
+    /// without an account, or a group without a table, on an external server.
+    pub async fn open_case(
+        &self,
+        case: &str,
+        wanted: &CaseAccounts,
+    ) -> Result<CaseSite, ServerError> {
         let target = |host: String, share: &str| Target {
             address: self.address,
             host,
@@ -129,7 +134,7 @@ impl Server {
                 identities,
             } => {
                 let target = target(address.host.clone(), &address.share);
-                return case::external(identities, target, &address.directory, case, users);
+                return case::external(identities, target, &address.directory, case, wanted);
             }
             Backing::Docker(container) => Host::Docker(container.clone()),
             Backing::Local(private) => Host::Local(private.directory.clone()),
@@ -138,7 +143,7 @@ impl Server {
             &host,
             target(self.address.ip().to_string(), SHARE),
             case,
-            users,
+            wanted,
         )
         .await
     }
@@ -185,7 +190,7 @@ impl Server {
                 address,
                 identities: named,
             } => {
-                let setup = named.get(case::SETUP).unwrap_or(administrator);
+                let setup = named.setup().unwrap_or(administrator);
                 let target = Target {
                     share: address.share.clone(),
                     ..target

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Attempt, Domain, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
-    StartOptions, case,
+    StartOptions, accounts,
     docker::{self, Container, Image},
     identities::Identities,
     launch::Launch,
@@ -285,7 +285,7 @@ impl Start<'_> {
                 });
             }
         };
-        let id = case::random(10)?;
+        let id = accounts::random(10)?;
         let name = spec.to_string();
         let launch = Launch {
             id: &id,

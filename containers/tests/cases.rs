@@ -7,18 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use samba_servers::{CaseSite, Liveness, Server, Source, StartOptions, sweep};
+use samba_servers::{
+    AccountState, CaseAccounts, CaseSite, Liveness, Server, Source, StartOptions, sweep,
+};
 use secrecy::ExposeSecret;
 use support::{Trace, server, smbclient, work};
-
-fn users(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
 
 async fn open(server: &Server, case: &str) -> CaseSite {
     let begun = Instant::now();
     let site = server
-        .open_case(case, &users(&["alice", "bob"]))
+        .open_case(case, &CaseAccounts::users(["alice", "bob"]))
         .await
         .expect("a case");
     println!(
@@ -137,13 +135,123 @@ async fn a_case_has_a_place_of_its_own_on_a_private_smbd() {
     a_case_has_a_place_of_its_own(Source::Local).await;
 }
 
+/// What Samba's program net says of the groups that the server knows.
+fn groups(trace: &Trace) -> String {
+    let mut command = match trace {
+        Trace::Container(name) => {
+            let mut command = std::process::Command::new("docker");
+            let config = "--configfile=/srv/smb-replay/smb.conf";
+            command.args(["exec", name.as_str(), "net", config]);
+            command
+        }
+        Trace::Folder(folder) => {
+            let mut command = std::process::Command::new("/bin/sh");
+            command.arg(folder.join("net"));
+            command
+        }
+    };
+    let output = command
+        .args(["groupmap", "list"])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+async fn groups_and_states_are_a_case_s_own(source: Source) {
+    let Some(server) = server(source).await else {
+        return;
+    };
+    let trace = Trace::of(&server.describe());
+    let mut wanted = CaseAccounts::users(["alice", "bob"]);
+    let refused = [
+        ("carol", AccountState::Disabled, "ACCOUNT_DISABLED"),
+        ("dora", AccountState::LockedOut, "ACCOUNT_LOCKED_OUT"),
+        ("erin", AccountState::MustChange, "PASSWORD_MUST_CHANGE"),
+    ];
+    for (name, state, _) in refused {
+        wanted.users.insert(name.to_owned(), state);
+    }
+    let members = ["alice".to_owned(), "bob".to_owned()].into();
+    wanted.groups.insert("finance".to_owned(), members);
+    wanted
+        .groups
+        .insert("empty".to_owned(), std::collections::BTreeSet::new());
+    let begun = Instant::now();
+    let (one, two) = tokio::join!(
+        server.open_case("one", &wanted),
+        server.open_case("two", &wanted)
+    );
+    println!(
+        "{source}: two cases of five users and two groups opened in {:?}",
+        begun.elapsed()
+    );
+    let (one, two) = (one.expect("a case"), two.expect("a case"));
+    let mut seen = std::collections::BTreeSet::new();
+    for site in [&one, &two] {
+        let known = groups(&trace);
+        for (name, identity) in &site.identities {
+            let sid = identity.sid.as_deref().unwrap_or_default();
+            assert!(sid.starts_with("S-1-5-21-"), "{name}: {sid}");
+            assert!(seen.insert(sid.to_owned()), "{name} has another's {sid}");
+            let is_group = wanted.groups.contains_key(name);
+            assert_eq!(known.contains(&format!("({sid})")), is_group, "{known}");
+        }
+        for (name, _, status) in refused {
+            let Some(said) = work(&site.target, &site.identities[name], "ls") else {
+                continue;
+            };
+            assert!(said.contains(&format!("NT_STATUS_{status}")), "{said}");
+        }
+        if let Some(said) = work(&site.target, &site.identities["alice"], "ls") {
+            assert!(!said.contains("NT_STATUS"), "{said}");
+        }
+    }
+    let begun = Instant::now();
+    let (one, two) = tokio::join!(one.close(false), two.close(false));
+    println!("{source}: closed in {:?}", begun.elapsed());
+    one.expect("closed");
+    two.expect("closed");
+    assert_eq!(groups(&trace), "", "nothing is left of them");
+    for (name, state, groups, word) in [
+        ("alice", AccountState::Expired, vec![], "expired"),
+        (
+            "alice",
+            AccountState::Enabled,
+            vec![("a", vec![]), ("b", vec!["a".to_owned()])],
+            "groups in groups",
+        ),
+    ] {
+        let mut wanted = CaseAccounts::default();
+        wanted.users.insert(name.to_owned(), state);
+        for (group, members) in groups {
+            let members = members.into_iter().collect();
+            wanted.groups.insert(group.to_owned(), members);
+        }
+        let error = server.open_case("cannot be", &wanted).await;
+        let error = error.expect_err("a standalone server").to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_and_states_are_a_case_s_own_in_a_container() {
+    groups_and_states_are_a_case_s_own(Source::Docker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_and_states_are_a_case_s_own_on_a_private_smbd() {
+    groups_and_states_are_a_case_s_own(Source::Local).await;
+}
+
 async fn cases_at_the_same_time_do_not_meet(source: Source) {
     const CASES: usize = 12;
     let Some(server) = server(source).await else {
         return;
     };
     let names: Vec<String> = (0..CASES).map(|number| format!("case {number}")).collect();
-    let both = users(&["alice", "bob"]);
+    let both = CaseAccounts::users(["alice", "bob"]);
     let begun = Instant::now();
     let opened = names.iter().map(|name| server.open_case(name, &both));
     let sites: Vec<CaseSite> = futures_util::future::join_all(opened)
@@ -263,7 +371,10 @@ async fn a_dead_server_is_noticed(source: Source) {
     println!("{source}: noticed after {:?}: {liveness}", begun.elapsed());
     if source == Source::Docker {
         assert!(
-            server.open_case("late", &users(&["alice"])).await.is_err(),
+            server
+                .open_case("late", &CaseAccounts::users(["alice"]))
+                .await
+                .is_err(),
             "no server, no case"
         );
     }

@@ -4,7 +4,9 @@ mod support;
 
 use std::{io::Write, process::Command, time::Duration};
 
-use samba_servers::{Liveness, ServerSpec, Source, StartOptions, shutdown_signal, start, sweep};
+use samba_servers::{
+    CaseAccounts, Liveness, ServerSpec, Source, StartOptions, shutdown_signal, start, sweep,
+};
 use support::{Helper, Trace, helper, kill, server, shell_called, skip};
 
 /// How long a keeper may take: it looks once a second at the longest.
@@ -29,7 +31,7 @@ fn hold() {
             }
         };
         let site = server
-            .open_case("held", &["alice".to_owned()])
+            .open_case("held", &CaseAccounts::users(["alice"]))
             .await
             .expect("a case");
         println!("said: {}", server.describe());

@@ -1,16 +1,16 @@
-//! The accounts of a trace in a domain: made over LDAP before it is replayed, and removed after it.
+//! The accounts of a trace: which it needs, and those in a domain, made over LDAP before it is replayed and removed after it.
 //!
-//! Each replay has an organizational unit of its own, and its accounts have names that nobody else's have, so that traces
+//! Each replay in a domain has an organizational unit of its own, and its accounts have names that nobody else's have, so that traces
 //! that run at the same time do not see each other's. Passwords are random and exist in this process alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ldap_provision::{Group, Plan, Schema, Session, Settings, State, User};
 use replay_engine::Identity;
 use replay_ir::Trace;
-use samba_servers::{CaseSite, Domain, Server};
-use smb_vocabulary::{AccountState, Accounts};
+use samba_servers::{AccountState, CaseAccounts, CaseSite, Domain, Server};
+use smb_vocabulary::{AccountState as Wanted, Accounts};
 use tokio::sync::OnceCell;
 
 use crate::random;
@@ -31,14 +31,41 @@ pub(crate) struct Unit {
     name: String,
 }
 
-/// Makes the accounts that `trace` declares, and one for each of `users`, and a directory for `case` that they can work
-/// in. The error says what did not work.
+/// What `trace` declares, and an account for each of `users`.
+pub(crate) fn wanted(trace: &Trace, users: &[String]) -> CaseAccounts {
+    let declared = Accounts::of(trace);
+    let mut wanted = CaseAccounts::default();
+    for group in declared.groups {
+        wanted.groups.insert(group.to_owned(), BTreeSet::new());
+    }
+    for (member, group) in declared.memberships {
+        let members = wanted.groups.entry(group.to_owned()).or_default();
+        members.insert(member.to_owned());
+    }
+    for (user, state) in declared.users {
+        let state = match state {
+            Wanted::Enabled => AccountState::Enabled,
+            Wanted::Disabled => AccountState::Disabled,
+            Wanted::Expired => AccountState::Expired,
+            Wanted::LockedOut => AccountState::LockedOut,
+            Wanted::MustChange => AccountState::MustChange,
+        };
+        wanted.users.insert(user.to_owned(), state);
+    }
+    for user in users {
+        if !wanted.groups.contains_key(user) {
+            wanted.users.entry(user.clone()).or_default();
+        }
+    }
+    wanted
+}
+
+/// Makes the accounts that are `wanted`, and a directory for `case` that they can work in. The error says what did not work.
 pub(crate) async fn open(
     server: &Server,
     domain: &Domain,
     case: &str,
-    trace: &Trace,
-    users: &[String],
+    wanted: &CaseAccounts,
     kerberos: bool,
 ) -> Result<(CaseSite, Unit), String> {
     let settings = settings(domain);
@@ -47,7 +74,7 @@ pub(crate) async fn open(
         SWEPT.get_or_init(|| sweep(settings.clone())).await;
     }
     let letters = random::letters(6)?;
-    let (plan, passwords) = plan(trace, users, &letters)?;
+    let (plan, passwords) = plan(wanted, &letters)?;
     let unit = Unit {
         settings: settings.clone(),
         name: plan.unit.clone(),
@@ -128,21 +155,14 @@ fn settings(domain: &Domain) -> Settings {
 
 /// The plan, and the password of each account by its name in the trace; a group's is empty and never used.
 fn plan(
-    trace: &Trace,
-    users: &[String],
+    wanted: &CaseAccounts,
     letters: &str,
 ) -> Result<(Plan, Vec<(String, secrecy::SecretString)>), String> {
-    let mut accounts = Accounts::of(trace);
-    for user in users {
-        if !accounts.groups.contains(&user.as_str()) {
-            accounts.users.entry(user).or_default();
-        }
-    }
     let mut passwords = Vec::new();
-    let mut planned = Vec::new();
-    for (name, state) in &accounts.users {
+    let mut users = Vec::new();
+    for (name, state) in &wanted.users {
         let password = secrecy::SecretString::from(random::letters(24)?);
-        planned.push(User {
+        users.push(User {
             name: account(name, letters),
             password: password.clone(),
             state: match state {
@@ -153,23 +173,18 @@ fn plan(
                 AccountState::MustChange => State::MustChange,
             },
         });
-        passwords.push(((*name).to_owned(), password));
+        passwords.push((name.clone(), password));
     }
-    let members = |group: &str| {
-        accounts
-            .memberships
-            .iter()
-            .filter(|(_, of)| *of == group)
-            .map(|(member, _)| account(member, letters))
-            .collect()
-    };
-    let groups = accounts.groups.iter().map(|group| Group {
-        name: account(group, letters),
-        members: members(group),
-    });
-    let groups = groups.collect();
-    for group in &accounts.groups {
-        passwords.push(((*group).to_owned(), secrecy::SecretString::default()));
+    let mut groups = Vec::new();
+    for (name, members) in &wanted.groups {
+        groups.push(Group {
+            name: account(name, letters),
+            members: members
+                .iter()
+                .map(|member| account(member, letters))
+                .collect(),
+        });
+        passwords.push((name.clone(), secrecy::SecretString::default()));
     }
     let process = std::process::id();
     let unit = format!(
@@ -179,7 +194,7 @@ fn plan(
     );
     let plan = Plan {
         unit,
-        users: planned,
+        users,
         groups,
     };
     Ok((plan, passwords))
@@ -282,7 +297,7 @@ mod tests {
         let trace =
             replay_ir::load_str("t.ir", text, &smb_vocabulary::VOCABULARY).expect("well formed");
         let users = ["alice".to_owned(), "dora".to_owned(), "all".to_owned()];
-        let (plan, passwords) = plan(&trace, &users, "abcdef").expect("random");
+        let (plan, passwords) = plan(&wanted(&trace, &users), "abcdef").expect("random");
         let names: Vec<_> = plan.users.iter().map(|user| user.name.as_str()).collect();
         assert_eq!(names, ["alice-abcdef", "carl-abcdef", "dora-abcdef"]);
         assert_eq!(plan.users[1].state, State::Expired);

@@ -9,14 +9,10 @@ use smb_vocabulary::VOCABULARY;
 /// What a standalone Samba of ours does not have: it is in no domain, in no cluster, and its share
 /// has no snapshots.
 const STANDALONE_LACKS: &[&str] = &[
-    "access-based-enumeration",
-    "account-states",
     "directory-leases",
     "domain",
-    "groups",
     "guest",
     "persistent-handles",
-    "share-permissions",
     "snapshots",
 ];
 /// What a server in a container does not have: its overlay file system may tell of no holes.
@@ -24,9 +20,7 @@ const CONTAINER_LACKS: &[&str] = &["sparse-files"];
 /// What a domain controller of ours does not have.
 const DOMAIN_LACKS: &[&str] = &[
     "directory-leases",
-    "encrypted-share",
     "guest",
-    "multichannel",
     "persistent-handles",
     "snapshots",
 ];

@@ -131,21 +131,16 @@ async fn open(
     request: &Request<'_>,
     users: &[String],
 ) -> Result<(CaseSite, Option<Unit>), String> {
+    let wanted = accounts::wanted(&request.trace, users);
     match server.domain() {
         Some(domain) => {
-            let (site, unit) = accounts::open(
-                server,
-                domain,
-                request.case,
-                &request.trace,
-                users,
-                request.kerberos,
-            )
-            .await?;
+            let opened =
+                accounts::open(server, domain, request.case, &wanted, request.kerberos).await;
+            let (site, unit) = opened?;
             Ok((site, Some(unit)))
         }
         None => {
-            let site = server.open_case(request.case, users).await;
+            let site = server.open_case(request.case, &wanted).await;
             site.map(|site| (site, None))
                 .map_err(|error| error.to_string())
         }

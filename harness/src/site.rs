@@ -12,7 +12,7 @@ use replay_engine::{Clock, Place, RunOptions, RunReport, Site, Stop, Target, Ver
 use replay_ir::{StepId, StepSpec, Trace, TraceBuilder};
 use samba_servers::{CaseSite, Server};
 use smb_backends::native::Native;
-use smb_vocabulary::{ClientSettings, VOCABULARY};
+use smb_vocabulary::{AccountState, ClientSettings, VOCABULARY};
 use tokio::task::JoinSet;
 
 mod identifiers;
@@ -36,14 +36,23 @@ const PREPARED_TOGETHER: usize = 16;
 const DIRECTORIES: u32 = 1000;
 
 /// How many accounts stand for each name of a trace of which so many copies run: where we make them, one for each
-/// copy up to [`IDENTITIES`]. In a trace that names principals a name is one account.
+/// copy up to [`IDENTITIES`]. In a trace that names principals, or that says more of its accounts than their names, a name
+/// is one account.
 pub(crate) fn identities(trace: &Trace, server: &Server, copies: u32) -> u32 {
     let made = server.domain().is_none() && !server.is_external();
-    if made && smb_vocabulary::principals(trace).is_empty() {
+    let one_each = !smb_vocabulary::principals(trace).is_empty() || declares_accounts(trace);
+    if made && !one_each {
         copies.min(IDENTITIES)
     } else {
         1
     }
+}
+
+/// Whether a trace has groups, or accounts that may not log in.
+fn declares_accounts(trace: &Trace) -> bool {
+    let accounts = smb_vocabulary::Accounts::of(trace);
+    let shut = |state: &AccountState| *state != AccountState::Enabled;
+    !accounts.groups.is_empty() || accounts.users.values().any(shut)
 }
 
 /// The identities that a trace's clients log in as, so many for each name, or that it names as principals; each once.

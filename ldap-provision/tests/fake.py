@@ -27,6 +27,8 @@ class FakeDirectory:
         self.kill_after: int | None = None
         self.changes = 0
         self.wrong_passwords: dict[str, int] = {}
+        self.members_must_exist = False
+        self.deleted: list[str] = []
 
     def put(self, dn: str, attributes: dict[str, list[bytes]]) -> None:
         self.entries[dn.lower()] = (dn, {name.lower(): values for name, values in attributes.items()})
@@ -75,6 +77,8 @@ class FakeDirectory:
             elif word == "add":
                 if any(value in had for value in values):
                     raise self.fail("changing", dn, 20)
+                if self.members_must_exist and any(value.decode().lower() not in self.entries for value in values):
+                    raise self.fail("changing", dn, 32)
                 entry[name.lower()] = had + values
             else:
                 if any(value not in had for value in values):
@@ -83,6 +87,7 @@ class FakeDirectory:
 
     def delete(self, dn: str, *, tree: bool = False) -> None:
         self.change("deleting", dn)
+        self.deleted.append(dn)
         below = [key for key in self.entries if key.endswith("," + dn.lower())]
         if dn.lower() not in self.entries:
             raise self.fail("deleting", dn, 32)
@@ -100,7 +105,11 @@ class FakeDirectory:
             keys = [base.lower()]
         else:
             keys = [key for key in self.entries if key.split(",", 1)[1:] == [base.lower()]]
-        if filter != "(objectClass=*)":
+        if filter.startswith("(objectClass=") and filter != "(objectClass=*)":
+            wanted = filter.removeprefix("(objectClass=").removesuffix(")").lower()
+            classes = {key: self.entries[key][1].get("objectclass", []) for key in keys}
+            keys = [key for key in keys if wanted in {value.decode().lower() for value in classes[key]}]
+        elif filter != "(objectClass=*)":
             keys = [key for key in keys if b"made by ldap-provision" in self.entries[key][1].get("description", [])]
         return [Entry(self.entries[key][0], self.entries[key][1]) for key in keys]
 

@@ -49,6 +49,18 @@ def test_a_plan_is_made_and_a_second_call_changes_nothing() -> None:
     assert again.accounts == report.accounts
 
 
+def test_the_order_of_groups_in_a_plan_is_free_and_they_go_first() -> None:
+    directory = FakeDirectory()
+    plan = Plan("run1", (User("alice", "pw"),), (Group("all", ("finance",)), Group("finance", ("alice",))))
+    directory.members_must_exist = True
+    apply(directory, SCHEMA, BASE, plan)
+    assert members(directory, "all") == {f"CN=finance,OU=run1,{BASE}"}
+    assert members(directory, "finance") == {f"CN=alice,OU=run1,{BASE}"}
+    directory.deleted.clear()
+    assert remove(directory, SCHEMA, BASE, "run1")
+    assert directory.deleted[:2] == [f"CN=all,OU=run1,{BASE}", f"CN=finance,OU=run1,{BASE}"]
+
+
 def test_a_changed_plan_removes_what_it_no_longer_has() -> None:
     directory = FakeDirectory()
     apply(directory, SCHEMA, BASE, PLAN)

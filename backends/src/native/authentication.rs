@@ -105,13 +105,13 @@ impl Authentication {
 
     /// The same as one that binds a channel to a session (MS-SMB2 3.2.4.2.3).
     pub(super) fn bind(mut self, mut bond: Bond) -> Result<Self, Outcome> {
-        if self.login.key_comes_last() {
-            let reason = "binding a channel by Kerberos is not there";
-            return Err(Outcome::Broken(reason.to_owned()));
-        }
+        let key_follows = self.login.key_comes_last();
         let unfit = |error: smb_wire::Error| Outcome::Broken(error.to_string());
         let algorithms = self.basis.algorithms;
-        let security = bond.security.binding(algorithms).map_err(unfit)?;
+        let security = bond
+            .security
+            .binding(algorithms, key_follows)
+            .map_err(unfit)?;
         bond.security = match self.wishes.wrong_key {
             true => security.with_a_wrong_key(algorithms).map_err(unfit)?,
             false => security,

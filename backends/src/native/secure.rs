@@ -26,6 +26,8 @@ pub(super) struct Security {
     signer: Option<Signer>,
     /// While a channel is being bound: Session.SigningKey, by what the channel's connection has settled.
     binding: Option<Box<Signer>>,
+    /// The channel's key is in the answer that binds it, and signs that answer.
+    key_follows: bool,
     keys: Option<Arc<Keys>>,
     // Most sessions never encrypt, and the expanded form of a key is large: it is made on first use.
     outgoing: Option<TransformCipher>,
@@ -92,8 +94,12 @@ impl Security {
     }
 
     /// What the requests that bind a new channel to this session are signed with: the session's key, by what the new
-    /// connection has settled (MS-SMB2 3.2.4.1.1).
-    pub(super) fn binding(&self, algorithms: Algorithms) -> Result<Self, smb_wire::Error> {
+    /// connection has settled (MS-SMB2 3.2.4.1.1). `key_follows`: the channel's own key is known with the last answer only.
+    pub(super) fn binding(
+        &self,
+        algorithms: Algorithms,
+        key_follows: bool,
+    ) -> Result<Self, smb_wire::Error> {
         let keys = self.keys.clone();
         let signer = keys
             .as_ref()
@@ -102,6 +108,7 @@ impl Security {
         Ok(Self {
             signer: signer.clone(),
             binding: signer.map(Box::new),
+            key_follows,
             keys,
             ..Self::default()
         })
@@ -148,6 +155,12 @@ impl Security {
             .as_ref()
             .map_or(Ok(()), |signer| signer.verify(message))
             .map_err(text)
+    }
+
+    /// Whether the last answer of a login must be verified by whoever takes the key out of it (MS-SMB2 3.2.5.1.3): it is
+    /// the channel's, not the one that its request is signed with.
+    pub(super) fn key_follows(&self) -> bool {
+        self.key_follows
     }
 
     /// Whether there is a key to sign with.
@@ -294,7 +307,7 @@ mod tests {
     #[test]
     fn a_channel_signs_with_a_key_of_its_own_and_encrypts_with_the_sessions() {
         let session = security();
-        let binding = session.binding(ALGORITHMS).unwrap();
+        let binding = session.binding(ALGORITHMS, true).unwrap();
         let mut channel = binding
             .channel(ALGORITHMS, &[8; 16], &PreauthHash::default())
             .unwrap();
@@ -304,12 +317,13 @@ mod tests {
         assert!(channel.verify(&by_session).is_err());
         assert!(channel.is_binding() && !session.is_binding());
         assert_eq!(channel.verify_unbound(&by_session), Ok(()));
-        let wrong = session.binding(ALGORITHMS).unwrap();
+        let wrong = session.binding(ALGORITHMS, false).unwrap();
         let wrong = wrong.with_a_wrong_key(ALGORITHMS).unwrap();
         let mut by_nobody = frame().split_off(PREFIX);
         wrong.sign(&mut by_nobody).unwrap();
         assert!(session.verify(&by_nobody).is_err());
         assert_eq!(wrong.verify_unbound(&by_session), Ok(()));
+        assert!(binding.key_follows() && !channel.key_follows());
         channel.bound();
         assert!(!channel.is_binding());
         let mut by_channel = frame().split_off(PREFIX);

@@ -13,7 +13,7 @@ use replay_engine::{
     Identity, Op, Outcome, Reaction, RunState, Target,
 };
 use replay_ir::{Answer, ClientId, Role, Step, StepId, Trace, Value, load_str};
-use samba_servers::{CaseSite, Server, ServerSpec, Source, StartOptions};
+use samba_servers::{CaseAccounts, CaseSite, Server, ServerSpec, Source, StartOptions};
 use smb_vocabulary::VOCABULARY;
 
 /// The longest that any single event may take.
@@ -55,15 +55,12 @@ pub(crate) fn trace(name: &str, text: &str) -> Arc<Trace> {
 
 /// A trace's own place on the server, with the accounts that its clients name. The root directory is there.
 pub(crate) async fn site(server: &Server, case: &str, trace: &Trace) -> CaseSite {
-    let mut users: Vec<String> = trace
+    let users = trace
         .clients()
         .iter()
-        .filter_map(|client| Some(client.arg("user")?.as_str()?.to_owned()))
-        .collect();
-    users.sort();
-    users.dedup();
+        .filter_map(|client| Some(client.arg("user")?.as_str()?.to_owned()));
     server
-        .open_case(case, &users)
+        .open_case(case, &CaseAccounts::users(users))
         .await
         .expect("the case gets its place")
 }

@@ -84,11 +84,11 @@ impl<'t> Accounts<'t> {
         let nested = |(member, _): &(&str, &str)| self.groups.contains(member);
         let state = |of: &[AccountState]| self.users.values().any(|state| of.contains(state));
         if self.memberships.iter().any(nested)
-            || state(&[AccountState::Expired, AccountState::LockedOut])
+            || state(&[AccountState::Expired])
             || names_domain(trace)
         {
-            let text = "groups in groups, accounts that are expired or locked out, and principals of a domain need \
-                        one: write `needs domain`";
+            let text = "groups in groups, accounts that are expired, and principals of a domain need one: write \
+                        `needs domain`";
             return Some(text);
         }
         if !self.groups.is_empty() && !has("groups") {
@@ -96,7 +96,11 @@ impl<'t> Accounts<'t> {
                 "groups need a server that has them: write `needs groups`, or `needs domain`",
             );
         }
-        let states = [AccountState::Disabled, AccountState::MustChange];
+        let states = [
+            AccountState::Disabled,
+            AccountState::LockedOut,
+            AccountState::MustChange,
+        ];
         if state(&states) && !has("account-states") {
             let text = "states of accounts need a server that has them: write `needs account-states`, or `needs domain`";
             return Some(text);
@@ -236,6 +240,7 @@ mod tests {
         for text in [
             "ir 1\nneeds groups\nclient A user=alice groups=g\nA echo\n",
             "ir 1\nneeds account-states\nclient A user=alice\ngiven user alice state=must-change\nA echo\n",
+            "ir 1\nneeds account-states\nclient A user=alice\ngiven user alice state=locked-out\nA echo\n",
             "ir 1\nneeds domain\nclient A user=alice\ngiven file \"f\" sd=\"O:DAD:P(A;;FA;;;DU)\"\nA echo\n",
         ] {
             let trace = replay_ir::load_str("t.ir", text, &crate::VOCABULARY).expect("well formed");

@@ -26,6 +26,7 @@ const STANDALONE: Files = &[
         "entrypoint.sh",
         include_str!("../../standalone/entrypoint.sh"),
     ),
+    ("shares.sh", include_str!("../../shares.sh")),
 ];
 const DOMAIN_CONTROLLER: Files = &[
     ("Dockerfile", include_str!("../../ad/Dockerfile")),
@@ -34,6 +35,7 @@ const DOMAIN_CONTROLLER: Files = &[
     ("smb.conf", include_str!("../../ad/smb.conf")),
     ("common.conf", include_str!("../../ad/common.conf")),
     ("member.conf", include_str!("../../ad/member.conf")),
+    ("shares.sh", include_str!("../../shares.sh")),
 ];
 /// The only version that a domain controller is made of.
 const DOMAIN_CONTROLLER_VERSION: &str = "4.17";

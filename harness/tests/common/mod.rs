@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+#[cfg(feature = "ad")]
+pub(crate) mod domain;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

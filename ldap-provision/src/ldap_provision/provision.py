@@ -85,9 +85,10 @@ def apply(wire: Wire, schema: Schema, base: str, plan: Plan, progress: Progress 
     for user in plan.users:
         _user(wire, schema, user, dns[user.name.lower()], base, there.get(user.name.lower()), report)
         step()
-    # A groupOfNames needs its members when it is made, so members of groups come first.
-    for group in plan.groups:
-        _group(wire, schema, group, dns, there.get(group.name.lower()), report)
+    # All groups before their members: a group may be a member of another, whatever the plan's order.
+    made = [_group(wire, schema, group, dns, there.get(group.name.lower()), report) for group in plan.groups]
+    for group, created in zip(plan.groups, made, strict=True):
+        _members(wire, schema, group, dns, None if created else there.get(group.name.lower()), created)
         step()
     report.accounts = _accounts(wire, schema, unit_dn, names)
     return report
@@ -161,22 +162,36 @@ def _user(
         schema.lock_out(wire, user, dn, base)
 
 
-def _group(
-    wire: Wire, schema: Schema, group: Group, dns: Mapping[str, str], there: Entry | None, report: Report
-) -> None:
+def _group_entry(schema: Schema, group: Group, dns: Mapping[str, str]) -> tuple[str, list[str], Attributes]:
+    """A group's DN, its members' DNs, each once, and its entry."""
     dn = dns[group.name.lower()]
     members = [dns[member.lower()] for member in dict.fromkeys(member.lower() for member in group.members)]
-    attributes = schema.group(group.name, dn, members)
+    return dn, members, schema.group(group.name, dn, members)
+
+
+def _group(
+    wire: Wire, schema: Schema, group: Group, dns: Mapping[str, str], there: Entry | None, report: Report
+) -> bool:
+    """Makes a group's entry, or adopts it; true when it is new."""
+    dn, _, attributes = _group_entry(schema, group, dns)
     known = there is not None and schema.is_group(there)
     created = not known and _add_or(wire, schema, dn, attributes, schema.is_group)
     report.created += created
     report.adopted += not created
+    return created
+
+
+def _members(
+    wire: Wire, schema: Schema, group: Group, dns: Mapping[str, str], there: Entry | None, created: bool
+) -> None:
+    """Makes a group's members those of the plan."""
+    dn, members, attributes = _group_entry(schema, group, dns)
     if created and schema.member in attributes:
         return
     wanted = {member.lower(): member for member in members} or (
         {dn.lower(): dn} if schema.member in attributes else {}
     )
-    had = {text.lower(): text for text in (there.texts(schema.member) if there and not created else [])}
+    had = {text.lower(): text for text in (there.texts(schema.member) if there else [])}
     # All at once: a change of a thousand members is one operation.
     add = [member for key, member in wanted.items() if key not in had]
     if add:
@@ -212,6 +227,9 @@ def remove(wire: Wire, schema: Schema, base: str, unit: str) -> bool:
             return False
         raise
     try:
+        # Groups first: of a large one each user that is deleted before it would be taken out by itself.
+        for entry in wire.search(unit_dn, "one", f"(objectClass={schema.group_class})", ["objectClass"]):
+            _delete(wire, entry.dn)
         wire.delete(unit_dn, tree=True)
         return True
     except DirectoryError as error:

@@ -40,6 +40,10 @@ class Schema(Protocol):
         """The attribute that lists a group's members."""
 
     @property
+    def group_class(self) -> str:
+        """The objectClass of groups."""
+
+    @property
     def read(self) -> Sequence[str]:
         """Attributes of entries that are read back."""
 
@@ -78,6 +82,7 @@ class ActiveDirectory:
     """Samba's and Windows' Active Directory (MS-ADTS, MS-SAMR)."""
 
     member = "member"
+    group_class = "group"
     read = ("objectClass", "sAMAccountName", "objectSid", "description")
 
     def unit_dn(self, unit: str, base: str) -> str:
@@ -132,7 +137,7 @@ class ActiveDirectory:
 
     def is_group(self, entry: Entry) -> bool:
         """See :class:`Schema`."""
-        return "group" in {text.lower() for text in entry.texts("objectClass")}
+        return self.group_class.lower() in {text.lower() for text in entry.texts("objectClass")}
 
     def supports(self, state: State) -> bool:
         """See :class:`Schema`."""
@@ -167,6 +172,7 @@ class OpenLdap:
     """inetOrgPerson and groupOfNames (RFC 2798, RFC 4519). States need the password policy overlay (slapo-ppolicy)."""
 
     member = "member"
+    group_class = "groupOfNames"
     read = ("objectClass", "uid", "cn", "description")
     _FOREVER = "000001010000Z"
 
@@ -211,7 +217,7 @@ class OpenLdap:
 
     def is_group(self, entry: Entry) -> bool:
         """See :class:`Schema`."""
-        return "groupofnames" in {text.lower() for text in entry.texts("objectClass")}
+        return self.group_class.lower() in {text.lower() for text in entry.texts("objectClass")}
 
     def supports(self, state: State) -> bool:
         """See :class:`Schema`."""

@@ -89,8 +89,8 @@ pub(super) const GIVENS: &[GivenSpec] = &[
                 "state",
                 ArgKind::Word(AccountState::WORDS),
                 "What a login meets: `enabled` (default) nothing, `disabled` ACCOUNT_DISABLED, `expired` \
-                 ACCOUNT_EXPIRED, `locked-out` ACCOUNT_LOCKED_OUT, `must-change` PASSWORD_MUST_CHANGE. `disabled` \
-                 and `must-change` need `account-states`, the others a domain.",
+                 ACCOUNT_EXPIRED, `locked-out` ACCOUNT_LOCKED_OUT, `must-change` PASSWORD_MUST_CHANGE. `expired` needs \
+                 a domain, the others `account-states`.",
             ),
         ],
         doc: "A user with an account of its own. One that a `client` line names need not be given.",
@@ -174,7 +174,7 @@ pub(super) const NEEDS: &[NameSpec] = &[
     ),
     need(
         "account-states",
-        "Accounts can be disabled, and bound to change their password.",
+        "Accounts can be disabled, locked out, and bound to change their password.",
     ),
     need("domain", "The server is in an Active Directory domain."),
 ];
