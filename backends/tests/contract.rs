@@ -7,6 +7,8 @@
 
 #[path = "contract/checks.rs"]
 mod checks;
+#[path = "contract/code.rs"]
+mod code;
 mod common;
 
 use std::sync::Arc;

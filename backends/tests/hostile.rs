@@ -37,6 +37,17 @@ fn echo() -> Response {
     Response::Echo(EchoResponse)
 }
 
+/// Answers a CREATE with [`HANDLE`].
+async fn created(fake: &mut Fake, header: &Header, oplock_level: OplockLevel) {
+    let created = CreateResponse {
+        oplock_level,
+        file_id: HANDLE,
+        ..Default::default()
+    };
+    fake.send(&answer_to(header), &Response::Create(created))
+        .await;
+}
+
 /// Plays `server` after an ECHO has been asked, and gives how the ECHO ended. The connection must be gone then.
 async fn ends(text: &str, server: impl AsyncFnOnce(&mut Fake, Header)) -> Outcome {
     let (mut player, mut fake, _listener) = connected(text).await;
@@ -60,6 +71,20 @@ fn is_violation(outcome: &Outcome, with: &str) {
         matches!(outcome, Outcome::Violation(why) if why.contains(with)),
         "{with}: {outcome:?}"
     );
+}
+
+#[tokio::test]
+async fn connecting_what_is_connected_fails_the_step_and_not_the_run() {
+    let text = "client A anonymous dialect=2.0.2..2.1\nA echo\nA connect\n";
+    let (mut player, fake, _listener) = connected(text).await;
+    player.submit(A, &[step(1)]);
+    let outcome = player.done(step(1), None).await;
+    assert!(
+        matches!(&outcome, Outcome::Lost(why) if why.contains("connected already")),
+        "{outcome:?}"
+    );
+    let ((), rest) = tokio::join!(fake.wind_up(), player.close());
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 #[tokio::test]
@@ -199,13 +224,7 @@ async fn a_break_is_reported_and_acknowledged() {
     let (mut player, mut fake, _listener) = connected(text).await;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
-    let created = CreateResponse {
-        oplock_level: OplockLevel::BATCH,
-        file_id: HANDLE,
-        ..Default::default()
-    };
-    fake.send(&answer_to(&header), &Response::Create(created))
-        .await;
+    created(&mut fake, &header, OplockLevel::BATCH).await;
     player.done(step(0), None).await;
 
     let unasked = Header {
@@ -334,12 +353,7 @@ async fn a_slow_reader_gets_every_byte() {
     fake.grant = 256;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
-    let created = CreateResponse {
-        file_id: HANDLE,
-        ..Default::default()
-    };
-    fake.send(&answer_to(&header), &Response::Create(created))
-        .await;
+    created(&mut fake, &header, OplockLevel::NONE).await;
     player.done(step(0), None).await;
     player.submit(A, &[step(1)]);
     // More than any socket buffer holds is still with the client.
@@ -440,13 +454,7 @@ async fn an_oplock_that_nobody_asked_for_is_a_violation() {
     let (mut player, mut fake, _listener) = connected(text).await;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
-    let created = CreateResponse {
-        oplock_level: OplockLevel::II,
-        file_id: HANDLE,
-        ..Default::default()
-    };
-    fake.send(&answer_to(&header), &Response::Create(created))
-        .await;
+    created(&mut fake, &header, OplockLevel::II).await;
     is_violation(&player.done(step(0), None).await, "oplock");
     player.close().await;
 }

@@ -5,22 +5,24 @@
 //! unless SMB_REPLAY_REQUIRE=1.
 
 mod common;
+#[path = "smb_rs/lacks.rs"]
+mod lacks;
+#[path = "smb_rs/lone.rs"]
+mod lone;
 #[path = "smb_rs/tap.rs"]
 mod tap;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_engine::{
-    Backend, ClientContext, Connection, EventKind, EventQueue, Identity, Op, Outcome, RunOptions,
-    RunState, Site, Target, Verdict,
-};
-use replay_ir::{ClientId, StepId, Trace};
+use replay_engine::{Backend, Op, Outcome, RunOptions, Site, Verdict};
+use replay_ir::{StepId, Trace};
 use samba_servers::{CaseSite, Server};
 use smb_backends::smb_rs::SmbRs;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use lone::Lone;
 use tap::{Tap, fake};
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -64,75 +66,6 @@ async fn passes(text: &str) {
     run(text)
         .await
         .unwrap_or_else(|difference| panic!("{difference}"));
-}
-
-/// A client of its own, and what it reports.
-struct Lone {
-    connection: Box<dyn Connection>,
-    reports: Reports,
-}
-
-struct Reports {
-    queue: EventQueue,
-    batch: std::collections::VecDeque<Outcome>,
-}
-
-impl Reports {
-    /// The next end of an operation.
-    async fn next(&mut self) -> Outcome {
-        loop {
-            if let Some(outcome) = self.batch.pop_front() {
-                return outcome;
-            }
-            self.queue.arrived().await;
-            let mut batch = Vec::new();
-            self.queue.take(&mut batch);
-            let ends = batch.into_iter().filter_map(|event| match event.kind {
-                EventKind::Done(_, outcome) => Some(outcome),
-                _ => None,
-            });
-            self.batch.extend(ends);
-        }
-    }
-}
-
-impl Lone {
-    fn new(trace: &Arc<Trace>, target: &Target, identity: &Identity) -> Self {
-        let queue = EventQueue::new();
-        let connection = SmbRs::new().client(ClientContext {
-            trace: trace.clone(),
-            client: ClientId(0),
-            target: target.clone(),
-            identity: Some(identity.clone()),
-            sids: Arc::default(),
-            events: queue.events(ClientId(0)),
-            run: RunState::default(),
-        });
-        Self {
-            connection,
-            reports: Reports {
-                queue,
-                batch: Default::default(),
-            },
-        }
-    }
-
-    /// The end of an operation that is submitted now.
-    async fn run(&mut self, op: Op) -> Outcome {
-        self.connection.submit(&[op]);
-        timeout(BOUND, self.reports.next()).await.expect("a report")
-    }
-
-    async fn step(&mut self, step: u32) -> Outcome {
-        self.run(Op::Step(StepId(step))).await
-    }
-
-    async fn close(self) {
-        timeout(BOUND, self.connection.close())
-            .await
-            .expect("a bound")
-            .expect("good order");
-    }
 }
 
 fn status(outcome: &Outcome) -> u32 {
@@ -416,70 +349,4 @@ async fn closing_ends_what_is_in_flight() {
         .unwrap();
     let outcome = timeout(BOUND, client.reports.next()).await.unwrap();
     assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
-}
-
-fn lacks(text: &str) -> Vec<(Option<u32>, String)> {
-    let missing = SmbRs::new().missing(&trace(text));
-    missing
-        .into_iter()
-        .map(|lack| (lack.step.map(|step| step.0), lack.what))
-        .collect()
-}
-
-#[test]
-fn what_cannot_be_said_is_known_before_the_run() {
-    for (step, what) in [
-        ("create f \"f\" oplock=batch", "create oplock=batch"),
-        (
-            "create f \"f\" lease-key=k lease-state=r",
-            "create lease-key",
-        ),
-        ("create f \"f\" disposition=0x9", "create disposition=0x9"),
-        (
-            "create f \"f\" impersonation=0x9",
-            "create impersonation=0x9",
-        ),
-    ] {
-        let found = lacks(&format!("client A user=alice\nA {step}"));
-        assert_eq!(found, [(Some(0), what.to_owned())], "{step}");
-    }
-    for (step, what) in [
-        ("read f len=0", "read len=0"),
-        ("query-info f 0x40", "query-info class 0x40"),
-        ("query-fs f 0x40", "query-fs class 0x40"),
-        ("query-directory f class=0x40", "query-directory class=0x40"),
-        ("on-break f ignore", "on-break"),
-        ("no-break f within=1ms", "no-break"),
-        ("break f batch->ii within=1s", "break"),
-    ] {
-        let found = lacks(&format!(
-            "mode 2\nclient A user=alice\nA create f \"f\"\nA {step}"
-        ));
-        assert_eq!(found, [(Some(1), what.to_owned())], "{step}");
-    }
-}
-
-#[test]
-fn a_break_that_is_waited_for_is_known_before_the_run() {
-    let two = "mode 2\nclient A user=a\nclient B user=b\nf: A create f \"f\" oplock=ii\n";
-    let found = lacks(&format!("{two}B echo after=f.break"));
-    assert_eq!(found, [(Some(1), "after a break".to_owned())]);
-    let found = lacks(&format!("{two}e: B echo\ncheck order f.break < e"));
-    assert_eq!(found, [(None, "check order with a break".to_owned())]);
-}
-
-#[test]
-fn a_client_that_cannot_be_made_is_known_before_the_run() {
-    for setting in [
-        "anonymous",
-        "user=a auth=kerberos",
-        "user=a cipher=aes-128-gcm",
-        "user=a encryption=off",
-    ] {
-        let found = lacks(&format!("client A {setting}\nA echo"));
-        assert_eq!(found.len(), 1, "{setting}: {found:?}");
-        assert_eq!(found[0].0, None);
-    }
-    let possible = "client A user=a encryption=off dialect=3.0.2\nclient B on=A\nB echo";
-    assert_eq!(lacks(possible), []);
 }

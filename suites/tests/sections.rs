@@ -13,9 +13,9 @@ use serde::Deserialize;
 const INTRODUCTION: &str = "\
 # The sections that are cited
 
-Generated from `suites/sections.toml` and what cites it by `UPDATE_DOCS=1 cargo test --test sections`. Section numbers move from
-one revision of a document to the next; those of this project are of the revisions below. *Traces* counts the traces of
-the suite that cite a section, *elsewhere* the sources and pages that do.
+Generated from `suites/sections.toml` by `UPDATE_DOCS=1 cargo test --test sections`. Section numbers move from one revision of
+a document to the next; those of this project are of the revisions below. A citation of a section that is not here fails
+that test: look it up in the document, and add it to the table with its title.
 
 ";
 
@@ -258,10 +258,8 @@ fn order(number: &str) -> Vec<u16> {
 }
 
 fn page() -> String {
-    let (table, cited) = (table(), cited());
-    let traces = workspace().join("suites/traces");
     let mut page = INTRODUCTION.to_owned();
-    for document in &table.document {
+    for document in table().document {
         let Document {
             name,
             revision,
@@ -270,20 +268,13 @@ fn page() -> String {
         } = document;
         write!(
             page,
-            "## {name}, revision {revision} of {date}\n\n| section | title | traces | elsewhere |\n|---|---|---|---|\n"
+            "## {name}, revision {revision} of {date}\n\n| section | title |\n|---|---|\n"
         )
         .expect("written");
         let mut sections: Vec<_> = sections.iter().collect();
         sections.sort_by_key(|(number, _)| order(number));
         for (number, title) in sections {
-            let files = cited.get(&(name.clone(), number.clone()));
-            let files = files.map_or(&[][..], Vec::as_slice);
-            let by_traces = files
-                .iter()
-                .filter(|path| path.starts_with(&traces))
-                .count();
-            let elsewhere = files.len() - by_traces;
-            writeln!(page, "| {number} | {title} | {by_traces} | {elsewhere} |").expect("written");
+            writeln!(page, "| {number} | {title} |").expect("written");
         }
         page.push('\n');
     }

@@ -175,16 +175,16 @@ fn integer(bytes: &[u8]) -> Option<u32> {
     })
 }
 
+/// An element of this tag, with a length of two bytes.
+#[cfg(test)]
+pub(super) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = (content.len() as u16).to_be_bytes();
+    [&[tag, 0x82], &length[..], content].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![tag, 0x82];
-        bytes.extend((content.len() as u16).to_be_bytes());
-        bytes.extend(content);
-        bytes
-    }
 
     fn krb_error(code: u8, data: Option<&[u8]>) -> Vec<u8> {
         let mut fields = tagged(0xa0, &[2, 1, 5]);

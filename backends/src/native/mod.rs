@@ -8,7 +8,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | `login`, `negotiate`, `authentication`, `auth` | set a connection up |
+//! | `login`, `negotiate`, `authentication`, `auth`, `anonymous` | set a connection up |
 //! | `sessions`, `setup` | sessions beside the first, and what an established connection logs in |
 //! | `group` | the channels of a session |
 //! | `connection`, `submit`, `receive`, `breaks`, `close` | clients, requests, answers, breaks, the end |
@@ -18,6 +18,7 @@
 //! | `request`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
+mod anonymous;
 mod auth;
 mod authentication;
 mod breaks;

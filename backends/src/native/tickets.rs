@@ -167,14 +167,8 @@ fn generalized_time(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kdc::tagged;
     use super::*;
-
-    fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![tag, 0x82];
-        bytes.extend((content.len() as u16).to_be_bytes());
-        bytes.extend(content);
-        bytes
-    }
 
     /// The element at the end of `path`, in others.
     fn nested(path: &[u8], content: &[u8]) -> Vec<u8> {

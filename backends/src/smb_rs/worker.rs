@@ -129,7 +129,7 @@ impl Worker {
         if self.shared.slot().is_some() {
             return match op {
                 Op::Connect => Ok(Answer::default()),
-                _ => Err(Failure::Broken("the client is connected already".into())),
+                _ => Err(Failure::Lost("the client is connected already".into())),
             };
         }
         let lanes = self.shared.lanes().clone();

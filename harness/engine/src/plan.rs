@@ -258,9 +258,15 @@ impl Plan {
             self.needs
                 .extend(step.after().map(|what| need(step, what, trace)));
         }
-        for lane in self.lanes.clone() {
+        let connects: Vec<Vec<StepId>> =
+            self.lanes.iter().map(|lane| self.connects(*lane)).collect();
+        for (index, lane) in self.lanes.clone().into_iter().enumerate() {
             let end = lane.end;
             let mut run = lane.start;
+            if lane.base.0 as usize != index {
+                let anew = connects[index].is_empty();
+                self.add_connects(lane, &connects[lane.base.0 as usize], anew, trace);
+            }
             while run < end {
                 let length = self.run_length(run, end);
                 for index in run..run + length {
@@ -318,14 +324,43 @@ impl Plan {
             self.dependents
                 .extend(step.target().map(|target| (target, step.client())));
         }
-        let lane = self.lanes[step.client().0 as usize];
-        if index == lane.start && lane.base != step.client() {
-            let base = self.lanes[lane.base.0 as usize];
-            let first = self.entries[base.start as usize..base.end as usize].first();
-            if let Some(first) = first.filter(|first| first.flags.role() == Role::Connect) {
-                self.needs.push(need(step, done(first.step), &trace));
-            }
+    }
+
+    /// The steps of a lane that connect something.
+    fn connects(&self, lane: LanePlan) -> Vec<StepId> {
+        let entries = &self.entries[lane.start as usize..lane.end as usize];
+        let connects = entries
+            .iter()
+            .filter(|entry| entry.flags.role() == Role::Connect);
+        connects.map(|entry| entry.step).collect()
+    }
+
+    /// A lane is on a connection that another client sets up, with these steps. Its first step waits for the first of them,
+    /// if that client begins with it; with `anew`, what comes behind another one in the file waits for that.
+    fn add_connects(&mut self, lane: LanePlan, connects: &[StepId], anew: bool, trace: &Trace) {
+        let base = self.lanes[lane.base.0 as usize];
+        let entries = &self.entries[lane.start as usize..lane.end as usize];
+        let begins = self.entries[base.start as usize..base.end as usize]
+            .first()
+            .is_some_and(|first| first.flags.role() == Role::Connect);
+        let mut waits = Vec::new();
+        if let (Some(first), Some(&connect), true) = (entries.first(), connects.first(), begins) {
+            waits.push((first.step, connect));
         }
+        for &connect in connects.iter().filter(|_| anew) {
+            let behind = entries.partition_point(|entry| entry.step < connect);
+            waits.extend(entries.get(behind).map(|entry| (entry.step, connect)));
+        }
+        waits.sort_unstable();
+        waits.dedup();
+        let done = |step| Dependency {
+            step,
+            milestone: Milestone::Done,
+        };
+        let needs = waits
+            .into_iter()
+            .map(|(step, connect)| need(trace.step(step), done(connect), trace));
+        self.needs.extend(needs);
     }
 }
 

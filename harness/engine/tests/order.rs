@@ -33,6 +33,38 @@ fn a_step_waits_for_the_end_of_another() {
 }
 
 #[test]
+fn a_lane_waits_while_its_connection_is_set_up_anew() {
+    let trace =
+        trace("a: A echo\nb: A2 echo\nA echo\nk: A connect\nc: A2 echo\nd: A echo\ne: A2 echo");
+    let run = replay(
+        &trace,
+        &script(&trace, [("k", Reply::after(5_000))]),
+        &options(),
+    );
+    run.assert_passed();
+    assert_eq!(
+        run.sent("b"),
+        run.sent("a"),
+        "what is before it does not wait"
+    );
+    assert_eq!(run.sent("c"), run.done("k"));
+    assert_eq!(run.sent("d"), run.done("k"));
+    assert_eq!(run.sent("e"), run.done("c"));
+}
+
+#[test]
+fn a_lane_that_connects_itself_waits_for_nobodys_connecting() {
+    let trace = trace("a: A echo\nk: A connect\nl: A2 connect\nb: A2 echo");
+    let run = replay(
+        &trace,
+        &script(&trace, [("k", Reply::after(5_000))]),
+        &options(),
+    );
+    run.assert_passed();
+    assert!(run.sent("b") < run.done("k"));
+}
+
+#[test]
 fn a_step_waits_for_the_dispatch_of_another() {
     let trace = trace("a: @2ms A echo\nb: B echo after=a.sent");
     let run = replay(

@@ -355,28 +355,25 @@ fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// `250ms`, `90s`, `15m`, `1.5h`; at most a week.
+/// `250ms`, `90s`, `15m`, `1.5h`; at most a week. As a trace writes a length of time, with minutes and hours besides.
 fn duration(text: &str) -> Result<Duration, String> {
-    const WEEK: f64 = 7.0 * 24.0 * 3600.0;
-    let split = text
-        .find(|char: char| char.is_ascii_alphabetic())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a number with ms, s, m or h is needed, for instance 90s".to_owned()),
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+    let of = |unit: char, scale: u64| {
+        let number = text.strip_suffix(unit)?;
+        let is_number = number.ends_with(|char: char| char.is_ascii_digit());
+        is_number.then_some((number, scale))
     };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("`{number}` is no number"))?;
-    let seconds = number * unit;
-    if !(0.001..=WEEK).contains(&seconds) {
-        return Err("it must be between 1ms and 168h".to_owned());
+    let nanoseconds = match of('m', 60).or_else(|| of('h', 3600)) {
+        Some((number, scale)) => replay_ir::time::parse_duration(&format!("{number}s"))
+            .and_then(|seconds| seconds.checked_mul(scale)),
+        None => replay_ir::time::parse_duration(text),
+    };
+    let time = nanoseconds.map(Duration::from_nanos);
+    let time = time.ok_or("a number with ms, s, m or h is needed, for instance 90s")?;
+    match (Duration::from_millis(1)..=WEEK).contains(&time) {
+        true => Ok(time),
+        false => Err("it must be between 1ms and 168h".to_owned()),
     }
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 fn factor(text: &str) -> Result<f64, String> {
@@ -403,7 +400,7 @@ mod tests {
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for wrong in [
-            "", "90", "s", "-1s", "0s", "1e9h", "NaNs", "infs", "5 s", "5us",
+            "", "90", "s", "-1s", "0s", "1e9h", "NaNs", "infs", "5 s", "5us", "5mm", "1nh", "h",
         ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
