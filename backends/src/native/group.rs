@@ -170,6 +170,14 @@ impl Group {
         }
     }
 
+    /// The tree of this name, whichever channel it was connected on.
+    pub(super) fn named(&self, name: &str) -> Option<Tree> {
+        let known = self.lock();
+        let named = &known.bond.as_ref()?.named;
+        let found = named.iter().find(|(known, _)| known == name);
+        found.map(|(_, tree)| *tree)
+    }
+
     /// What binds a channel; `None` before the first login.
     pub(super) fn bond(&self) -> Option<Bond> {
         let known = self.lock();

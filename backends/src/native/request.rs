@@ -29,6 +29,8 @@ use super::{durable, ea, ioctl, quota, random, security};
 pub(super) struct Scope<'a> {
     /// The server's name in UNC paths.
     pub(super) host: &'a str,
+    /// The client's share.
+    pub(super) share: &'a str,
     /// The directory on the share that the trace's paths are below.
     pub(super) root: &'a str,
     /// The negotiated dialect.
@@ -105,7 +107,7 @@ pub(super) fn body(
 ) -> Result<Request, String> {
     Ok(match operation {
         Operation::TreeConnect { share, .. } => {
-            Request::TreeConnect(tree_connect(scope.host, share))
+            Request::TreeConnect(tree_connect(scope.host, share.unwrap_or(scope.share)))
         }
         Operation::TreeDisconnect => Request::TreeDisconnect(TreeDisconnectRequest),
         Operation::Logoff => Request::Logoff(LogoffRequest),

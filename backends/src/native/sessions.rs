@@ -154,6 +154,12 @@ impl State {
         own.map_or(0, |own| own.slot)
     }
 
+    /// What a client with a session of its own on the connection was given.
+    pub(super) fn own_context(&self, lane: u16) -> Option<&ClientContext> {
+        let own = self.own.iter().find(|own| own.lane == lane)?;
+        Some(&own.context)
+    }
+
     /// Why a client can send nothing, if its own login has failed.
     pub(super) fn shut_out(&self, lane: u16) -> Option<String> {
         let own = self.own.iter().find(|own| own.lane == lane)?;

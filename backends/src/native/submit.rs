@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use replay_engine::{Op, Outcome, Reaction};
+use replay_engine::{ClientContext, Op, Outcome, Reaction};
 use replay_ir::StepId;
 use smb_vocabulary::{
-    ArgError, Chain, Create, HeaderOptions, Operation, PreviousSession, WireEdits,
+    ArgError, Chain, ClientSettings, Create, HeaderOptions, Operation, PreviousSession, WireEdits,
 };
 use smb_wire::{FileId, Request};
 
 use super::connection::{End, Phase, Shared, State, answered};
+use super::group::Group;
 use super::opens::Opens;
 use super::pending::Waiter;
 use super::request::{self, Scope};
@@ -167,6 +168,14 @@ impl Shared {
         if let Some(reason) = state.shut_out(lane) {
             return Err(SendError::Down(reason));
         }
+        let connects = |member: &Member<'_>| {
+            matches!(member.operation, Operation::TreeConnect { share: None, .. })
+        };
+        // Most frames connect nothing, and need not read the client's line.
+        let share = match members.iter().any(connects) {
+            true => own_share(state.own_context(lane).unwrap_or(&self.context)),
+            false => String::new(),
+        };
         let State {
             phase,
             opens,
@@ -185,6 +194,7 @@ impl Shared {
         let validation = transport.validation.clone();
         let scope = Scope {
             host: &target.host,
+            share: &share,
             root: &target.root,
             dialect: transport.negotiated.dialect,
             principals,
@@ -230,7 +240,7 @@ impl Shared {
                 },
                 sign: false,
                 session: slot,
-                tree: tree_of(member, slot, transport, opens)?,
+                tree: tree_of(member, slot, (transport, &self.group), opens)?,
                 replay: member.header.replay,
                 credits: member.header.credits,
                 charge: member.header.charge,
@@ -376,17 +386,26 @@ impl Member<'_> {
     }
 }
 
+/// The share that a client's line says, or the run's.
+fn own_share(context: &ClientContext) -> String {
+    let client = context.trace.client(context.client);
+    let settings = ClientSettings::of(&context.trace, client);
+    let own = settings.ok().and_then(|settings| settings.share);
+    own.unwrap_or(&context.target.share).to_owned()
+}
+
 /// On which tree a step works: the one that it names, or that of its handle if the handle is of its own session.
 fn tree_of(
     member: &Member<'_>,
     slot: u16,
-    transport: &Transport,
+    (transport, group): (&Transport, &Group),
     opens: &Opens,
 ) -> Result<Option<Tree>, SendError> {
     if let Some(name) = member.header.tree {
         let named = transport
             .session(slot)
             .and_then(|session| session.named(name));
+        let named = named.or_else(|| group.named(name).filter(|_| slot == 0));
         return match named {
             Some(tree) => Ok(Some(tree)),
             None => Err(SendError::Impossible(format!(

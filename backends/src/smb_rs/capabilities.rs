@@ -255,6 +255,7 @@ fn step_lack(step: Step<'_>) -> Option<String> {
             let place = Place {
                 host: String::new(),
                 root: String::new(),
+                share: String::new(),
             };
             request::body(&operation, FileId::EMPTY, &place).err()
         }

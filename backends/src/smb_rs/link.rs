@@ -34,8 +34,6 @@ pub(super) struct Setup {
     pub(super) address: SocketAddr,
     /// Where paths and shares are.
     pub(super) place: Place,
-    /// The share to connect.
-    pub(super) share: String,
     /// As whom.
     pub(super) account: Account,
     /// What is offered.
@@ -143,7 +141,7 @@ impl Link {
 
     async fn connect_share(&self, setup: &Setup) -> Result<IncomingMessage, Failure> {
         let connect = Operation::TreeConnect {
-            share: &setup.share,
+            share: None,
             name: None,
         };
         let body = request::body(&connect, FileId::EMPTY, &setup.place).map_err(Failure::Broken)?;

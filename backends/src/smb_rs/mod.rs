@@ -95,10 +95,10 @@ fn setup(context: &ClientContext) -> Result<Setup, String> {
         place: Place {
             host: target.host.clone(),
             root: target.root.clone(),
+            share: settings
+                .share
+                .map_or_else(|| target.share.clone(), str::to_owned),
         },
-        share: settings
-            .share
-            .map_or_else(|| target.share.clone(), str::to_owned),
         account: Account {
             name: identity.account.clone(),
             domain: settings

@@ -33,6 +33,8 @@ use super::set_info;
 pub(super) struct Place {
     /// The server's name in UNC paths.
     pub(super) host: String,
+    /// The client's share.
+    pub(super) share: String,
     /// The directory of the share below which the trace's paths are.
     pub(super) root: String,
 }
@@ -64,6 +66,7 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
     let content: RequestContent = match operation {
         Operation::TreeConnect { name: Some(_), .. } => return Err("tree-connect as=".into()),
         Operation::TreeConnect { share, name: None } => {
+            let share = share.unwrap_or(&place.share);
             TreeConnectRequest::new(&format!(r"\\{}\{share}", place.host)).into()
         }
         Operation::TreeDisconnect => TreeDisconnectRequest::default().into(),

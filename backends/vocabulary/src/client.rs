@@ -364,6 +364,24 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_has_lanes_of_its_own() {
+        let text = "ir 1\nclient A user=alice\nclient A2 on=A channel\nclient A2b on=A2\nA2 connect\nA2b echo\n";
+        let trace = trace(text);
+        assert_eq!(crate::check_trace(&trace), []);
+        let lane = &trace.clients()[2];
+        let (on, through) = (lane.on(), lane.through());
+        assert_eq!((on, through), (Some(ClientId(0)), Some(ClientId(1))));
+        assert!(!is_channel(lane));
+        let mut written = Vec::new();
+        trace.write_text(&mut written).expect("written");
+        assert!(String::from_utf8_lossy(&written).contains("client A2b on=A2\n"));
+        // One with a session of its own would need a connection that is nobody else's session.
+        let own = text.replace("on=A2\n", "on=A2 user=bob\n");
+        let refused = replay_ir::load_str("x.ir", &own, &crate::VOCABULARY).expect_err("refused");
+        assert!(refused.to_string().contains("write `on=A`"), "{refused}");
+    }
+
+    #[test]
     fn a_channel_that_cannot_be_is_told() {
         let problems = |text: &str| {
             let problems = crate::check_trace(&trace(text));

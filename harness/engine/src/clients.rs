@@ -135,8 +135,11 @@ fn connect_copy(
         made[index] = Some(backend.client(context(index, identity)));
     }
     for (index, identity) in lanes {
-        let base = trace.clients()[index]
-            .on()
+        let client = &trace.clients()[index];
+        // What is on a further connection stands behind it in the file, so that one is made already.
+        let base = client
+            .through()
+            .or(client.on())
             .and_then(|base| made[base.0 as usize].as_mut());
         let lane = match base {
             Some(base) => base.lane(context(index, identity)),

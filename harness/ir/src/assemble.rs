@@ -168,7 +168,10 @@ impl Assembler {
         } else if !is_plain_name(name) {
             self.error(line, raw.name.span, || Problem::NotAName(name.to_owned()));
         }
-        let on = raw.on.as_ref().and_then(|on| self.lane_root(line, on));
+        let own = raw.args.len();
+        let on = raw.on.as_ref();
+        let on = on.and_then(|on| self.lane_root(line, on, own > 0));
+        let (on, through) = on.map_or((None, None), |(on, through)| (Some(on), through));
         let owner = format!("client {name}");
         let args = self.declared_args(line, &owner, self.vocabulary.client_args, &raw);
         self.identity(line, &raw, &args);
@@ -184,6 +187,7 @@ impl Assembler {
         self.add_client(Client {
             name: name.to_owned(),
             on,
+            through,
             args,
             line,
         });
@@ -197,10 +201,21 @@ impl Assembler {
         id
     }
 
-    /// The client that `on=` names.
-    fn lane_root(&mut self, line: u32, on: &At<Str<'_>>) -> Option<ClientId> {
+    /// The client whose session is shared, and the one whose connection is, where that is a further one of the same
+    /// session. One that says more than `on=` (`own`) can only be on a client that has none itself.
+    fn lane_root(
+        &mut self,
+        line: u32,
+        on: &At<Str<'_>>,
+        own: bool,
+    ) -> Option<(ClientId, Option<ClientId>)> {
         let id = self.declared_client(line, on.span, &on.value.get())?;
-        let root = self.clients[id.0 as usize].on;
+        let named = &self.clients[id.0 as usize];
+        let root = named.on;
+        let connects = named.args.iter().any(|(spec, _)| spec.name == "channel");
+        if let Some(root) = root.filter(|_| connects && !own) {
+            return Some((root, Some(id)));
+        }
         if let Some(root) = root {
             let root = self.clients[root.0 as usize].name.clone();
             self.error(line, on.span, || Problem::OnALane {
@@ -208,7 +223,7 @@ impl Assembler {
                 root,
             });
         }
-        Some(root.unwrap_or(id))
+        Some((root.unwrap_or(id), None))
     }
 
     /// A client that an earlier line declares. An unknown one is reported once and then taken as declared, so that one
@@ -231,6 +246,7 @@ impl Assembler {
                 return Some(self.add_client(Client {
                     name,
                     on: None,
+                    through: None,
                     args: Vec::new(),
                     line,
                 }));

@@ -196,6 +196,7 @@ impl Trace {
 pub struct Client {
     pub(crate) name: String,
     pub(crate) on: Option<ClientId>,
+    pub(crate) through: Option<ClientId>,
     pub(crate) args: Vec<(&'static ArgSpec, OwnedValue)>,
     pub(crate) line: u32,
 }
@@ -209,6 +210,12 @@ impl Client {
     /// The client whose connection it shares (`on=`), and whose session unless it names a user of its own; never one that has an `on=` itself.
     pub fn on(&self) -> Option<ClientId> {
         self.on
+    }
+
+    /// The client that `on=` names where that is a further connection of [`on`](Self::on)'s session: its connection is
+    /// the one that is shared.
+    pub fn through(&self) -> Option<ClientId> {
+        self.through
     }
 
     /// One argument of the vocabulary's [`client_args`](Vocabulary::client_args).

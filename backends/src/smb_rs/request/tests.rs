@@ -30,6 +30,7 @@ fn place() -> Place {
     Place {
         host: "server".into(),
         root: "case/x".into(),
+        share: "share".into(),
     }
 }
 

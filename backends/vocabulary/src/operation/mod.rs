@@ -51,8 +51,8 @@ pub enum Operation<'t> {
     Disconnect,
     /// TREE_CONNECT to a share of the server.
     TreeConnect {
-        /// The share's name.
-        share: &'t str,
+        /// The share's name; `None` is the client's own.
+        share: Option<&'t str>,
         /// What the tree is called, if it is not the one that steps work on by default.
         name: Option<&'t str>,
     },
@@ -173,7 +173,7 @@ impl<'t> Operation<'t> {
             "reauthenticate" => Self::Reauthenticate,
             "disconnect" => Self::Disconnect,
             "tree-connect" => Self::TreeConnect {
-                share: args.required("share")?,
+                share: args.str("share"),
                 name: args.str("as"),
             },
             "tree-disconnect" => Self::TreeDisconnect,

@@ -67,6 +67,7 @@ pub(super) const IOCTL: VerbSpec = VerbSpec {
             "MaxOutputResponse in bytes, 0..=2^32-1. Default 65536.",
         ),
         CHAIN,
+        header::TREE,
         header::REPLAY,
         header::CHANNEL_SEQUENCE,
     ],

@@ -1,6 +1,6 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{CHAIN, field, fields, file, header, notify, optional, positional};
+use super::{CHAIN, field, fields, file, header, notify, optional, positional, trailing};
 use crate::client::{check_client_name, check_name};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
@@ -97,10 +97,10 @@ pub(super) const TREE_CONNECT: VerbSpec = VerbSpec {
           it has a name by `as=`: then those do that say `tree=`, and those on a handle that was opened there.",
     section: "MS-SMB2 2.2.9",
     args: &[
-        positional(
+        trailing(
             "share",
             ArgKind::Text,
-            "The name of the share, without server.",
+            "The name of the share, without server. Default: the share that the client's line says.",
         ),
         CHAIN,
         optional(

@@ -255,9 +255,12 @@ fn write(trace: &Trace, kept: &BTreeSet<StepId>) -> Result<(Trace, usize), CutEr
                 let mut clients = trace.clients().iter();
                 clients.position(|client| client.name() == name)
             });
-            let owner = trace.client(client).on().map(|owner| owner.0);
+            let client = trace.client(client);
+            let through = client.through().map(|through| through.0);
+            let owner = client.on().map(|owner| owner.0);
             [
-                Some(client.0),
+                Some(trace.step(id).client().0),
+                through,
                 owner,
                 previous.and_then(|at| u32::try_from(at).ok()),
             ]
@@ -269,7 +272,7 @@ fn write(trace: &Trace, kept: &BTreeSet<StepId>) -> Result<(Trace, usize), CutEr
             continue;
         }
         let args: Vec<Named> = owned(client.args().map(|(spec, value)| (spec.name, value)));
-        match client.on() {
+        match client.through().or(client.on()) {
             Some(owner) => new.client_on(client.name(), trace.client(owner).name(), &args),
             None => new.client(client.name(), &args),
         };

@@ -40,12 +40,12 @@ impl World {
         match &flight.request {
             Request::Negotiate(_) => return self.negotiated(id, &response),
             Request::SessionSetup(request) => {
-                return self.session_set_up(id, header.session_id, status, request, &response);
+                let answered = (header.session_id, status);
+                return self.session_set_up(id, answered, &flight, request, &response);
             }
             Request::TreeConnect(request) => {
                 let tree_id = header.tree_id().unwrap_or(0);
-                let header = (flight.session_id, tree_id, status);
-                return self.tree_connected(id, header, request, &response);
+                return self.tree_connected(id, (tree_id, status), &flight, request, &response);
             }
             Request::Logoff(_) | Request::TreeDisconnect(_) => {
                 return self.left(id, status, &flight);
@@ -100,10 +100,10 @@ impl World {
         self.drafts[step].status = ExpectStatus::OneOf(vec![status]);
         match (&flight.request, response) {
             (Request::Create(request), Response::Create(answer)) if status == ntstatus::SUCCESS => {
-                self.created(id, step, &flight, request, &answer);
+                self.created(step, &flight, request, &answer);
             }
             (Request::Create(request), _) => self.not_created(&flight, request, status),
-            (_, response) => self.on_open_answered(id, step, status, &flight, response),
+            (_, response) => self.on_open_answered(step, status, &flight, response),
         }
     }
 
@@ -121,7 +121,6 @@ impl World {
 
     fn on_open_answered(
         &mut self,
-        id: ConnectionId,
         step: StepIndex,
         status: u32,
         flight: &InFlight,
@@ -129,9 +128,12 @@ impl World {
     ) {
         if let (Request::Ioctl(request), Response::Ioctl(answer)) = (&flight.request, &response) {
             let code = request.ctl_code;
-            return self.controlled(id, step, status, flight, code, answer.clone());
+            return self.controlled(step, status, flight, code, answer.clone());
         }
         let Some(index) = flight.open else { return };
+        if self.opens[index].pipe.is_some() {
+            return;
+        }
         let node = self.opens[index].node;
         let success = status == ntstatus::SUCCESS;
         match (&flight.request, response) {

@@ -3,7 +3,7 @@
 use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{Key, Touch};
 use super::request::{Reason, base};
-use super::state::{Chain, InFlight};
+use super::state::{Chain, InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
@@ -20,6 +20,8 @@ const AT_ONCE: u64 = 200_000_000;
 #[derive(Debug)]
 pub(super) struct OpenBreak {
     open: usize,
+    /// Where it came.
+    connection: ConnectionId,
     step: StepIndex,
     time: u64,
     /// The level or state that the server asks for.
@@ -42,7 +44,7 @@ impl World {
         kinds.operations += 1;
         let (open, from, to, acknowledge) = match response {
             Response::OplockBreakNotification(broken) => {
-                let Some(&open) = self.by_id.get(&(id, broken.file_id)) else {
+                let Some(open) = self.open_by_id(id, broken.file_id) else {
                     return self.skip("break", "of an open that is not in the trace");
                 };
                 let from = std::mem::replace(&mut self.opens[open].oplock, broken.oplock_level);
@@ -51,10 +53,7 @@ impl World {
                 (open, level(from), level(broken.oplock_level), acknowledge)
             }
             Response::LeaseBreakNotification(broken) => {
-                let holder = self.opens.iter().position(|open| {
-                    open.alive && open.connection == id && open.lease == Some(broken.lease_key)
-                });
-                let Some(open) = holder else {
+                let Some(open) = self.holder(id, broken.lease_key) else {
                     return self.skip("break", "of a lease that no open of the trace has");
                 };
                 let state = |state| words::LEASE.write(state);
@@ -67,7 +66,10 @@ impl World {
         if !self.opens[open].alive {
             return self.skip("break", "of an open that is being closed");
         }
-        let client = self.opens[open].client;
+        // It may come on another channel than the open's.
+        let session = &mut self.sessions[self.opens[open].session];
+        let channel = session.channel(id).and_then(|channel| channel.client);
+        let client = channel.unwrap_or(self.opens[open].client);
         let lane = self.lanes.free(client, None, &self.drafts);
         let mut draft = Draft::new(lane, "break")
             .arg("handle", self.opens[open].name.clone())
@@ -75,9 +77,10 @@ impl World {
         draft.within = Some(WITHIN);
         let step = self.add(draft, None, &[], false);
         self.drafts[step].progress = Progress::Done;
-        if acknowledge && let Some(connection) = self.connections.get_mut(&id) {
-            connection.breaks.push(OpenBreak {
+        if acknowledge {
+            self.breaks.push(OpenBreak {
                 open,
+                connection: id,
                 step,
                 time,
                 asked: to,
@@ -95,9 +98,9 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let Some(&open) = self.by_id.get(&(id, file_id)) else {
-            return Err("of an open that is not in the trace");
-        };
+        let session = self.session_of(id, flight.session_id);
+        let found = session.and_then(|session| self.by_id.get(&(session, file_id)));
+        let &open = found.ok_or("of an open that is not in the trace")?;
         let as_oplock = self.opens[open].lease.is_some();
         let word = words::OPLOCK.write(level);
         self.acknowledged(id, time, open, (word, as_oplock), flight, chain)?;
@@ -113,16 +116,13 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let waiting = self.connections.get(&id).and_then(|connection| {
-            let mut breaks = connection.breaks.iter().map(|broken| broken.open);
-            breaks.find(|&open| self.opens[open].lease == Some(key))
+        let sessions = self.sessions_on(id);
+        let mut breaks = self.breaks.iter().map(|broken| broken.open);
+        let waiting = breaks.find(|&open| {
+            let open = &self.opens[open];
+            open.lease == Some(key) && sessions.contains(&open.session)
         });
-        let holder = || {
-            self.opens
-                .iter()
-                .position(|open| open.alive && open.connection == id && open.lease == Some(key))
-        };
-        let open = waiting.or_else(holder);
+        let open = waiting.or_else(|| self.holder(id, key));
         let open = open.ok_or("of a lease that no open of the trace has")?;
         let word = words::LEASE.write(state);
         self.acknowledged(id, time, open, (word, false), flight, chain)
@@ -137,13 +137,19 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let Some(broken) = self.take_break(id, open) else {
+        let broken = self.take_break(open);
+        // What is acknowledged on another channel than the break came on is not the client's doing by itself.
+        let other = broken.as_ref().filter(|broken| broken.connection != id);
+        if let Some(broken) = other {
+            self.policy(broken, "ignore", None, None);
+        }
+        let Some(broken) = broken.filter(|broken| broken.connection == id) else {
             // Nobody asked for it.
             if !self.opens[open].alive {
                 return Err("of an open that is closed");
             }
             let handle = self.opens[open].name.clone();
-            let client = self.opens[open].client;
+            let client = self.client_of(id, flight.session_id)?;
             let touches = [(Key::path(base(&self.opens[open].path)), Touch::Change)];
             let with = |draft: Draft| {
                 draft
@@ -166,27 +172,48 @@ impl World {
     }
 
     /// A CLOSE stands for the acknowledgement of a break of the same open.
-    pub(super) fn closing(&mut self, id: ConnectionId, open: usize) {
+    pub(super) fn closing(&mut self, open: usize) {
         self.opens[open].alive = false;
-        if let Some(broken) = self.take_break(id, open) {
+        self.opens[open].closed = true;
+        if let Some(broken) = self.take_break(open) {
             self.policy(&broken, "ignore", None, None);
         }
     }
 
     /// Breaks to which the client did nothing.
     pub(super) fn never_acknowledged(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        for broken in std::mem::take(&mut connection.breaks) {
+        let came_here = |broken: &mut OpenBreak| broken.connection == id;
+        let left: Vec<OpenBreak> = self.breaks.extract_if(.., came_here).collect();
+        for broken in left {
             self.policy(&broken, "ignore", None, None);
         }
     }
 
-    fn take_break(&mut self, id: ConnectionId, open: usize) -> Option<OpenBreak> {
-        let breaks = &mut self.connections.get_mut(&id)?.breaks;
-        let at = breaks.iter().position(|broken| broken.open == open)?;
-        Some(breaks.remove(at))
+    fn take_break(&mut self, open: usize) -> Option<OpenBreak> {
+        let at = self.breaks.iter().position(|broken| broken.open == open)?;
+        Some(self.breaks.remove(at))
+    }
+
+    /// The sessions that a connection is a channel of.
+    fn sessions_on(&self, id: ConnectionId) -> Vec<SessionIndex> {
+        let connection = self.connections.get(&id);
+        let sessions = connection.map(|connection| connection.sessions.values().copied());
+        sessions.into_iter().flatten().collect()
+    }
+
+    /// The open of a message that names no session.
+    fn open_by_id(&self, id: ConnectionId, file_id: FileId) -> Option<usize> {
+        let mut sessions = self.sessions_on(id).into_iter();
+        sessions.find_map(|session| self.by_id.get(&(session, file_id)).copied())
+    }
+
+    /// The first open with a lease, of those that breaks on a connection can be about.
+    fn holder(&self, id: ConnectionId, key: Guid) -> Option<usize> {
+        let sessions = self.sessions_on(id);
+        let mut opens = self.opens.iter();
+        opens.position(|open| {
+            open.alive && open.lease == Some(key) && sessions.contains(&open.session)
+        })
     }
 
     /// Says before the break what the client did on it, where that is not what it does anyway.

@@ -1,13 +1,13 @@
 //! CREATE and SET_INFO: the requests with paths.
 
-use super::draft::Draft;
+use super::draft::{Draft, StepIndex};
 use super::initial::Seen;
 use super::lanes::{Key, Touch};
 use super::names::WirePath;
 use super::reconnect::{durable, wanted};
 use super::request::{Reason, altered, base, canonical, listings, parents};
 use super::stale::{NO_TREE, NOT_CONNECTED, tokens};
-use super::state::{Chain, InFlight, Open, Tree};
+use super::state::{Chain, InFlight, Open, Pipe, Tree};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
@@ -33,16 +33,41 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let (tree, connected) = match self.tree(id, flight.session_id, flight.tree_id) {
-            Err(NOT_CONNECTED) => (Tree::default(), false),
+        let (tree, known) = match self.tree(id, flight.session_id, flight.tree_id) {
+            Err(NOT_CONNECTED) => (
+                Tree {
+                    disk: true,
+                    ..Tree::default()
+                },
+                false,
+            ),
             tree => (tree?, true),
         };
         let client = self.client_of(id, flight.session_id)?;
-        let path = self.path_of(&request.name, dfs, &tree.prefix)?;
+        let session = self
+            .session_of(id, flight.session_id)
+            .ok_or(NOT_CONNECTED)?;
+        if tree.disk {
+            self.works_on_files(client);
+        }
+        // Another one has taken the place of a tree without a name that was disconnected.
+        let default = self.sessions[session].default_tree;
+        let connected =
+            known && (tree.name.is_some() || tree.connected || default == Some(flight.tree_id));
+        let path = match tree.disk {
+            true => self.path_of(&request.name, dfs, &tree.prefix)?,
+            false => {
+                let name = request.name.to_utf8().ok_or("a name that is not UTF-16")?;
+                WirePath::Raw(self.pipe_name(&name)?)
+            }
+        };
         let name = format!("h{}", self.opens.len() + 1);
         let mut draft = Draft::new(0, "create").arg("handle", name.clone());
         draft = match &path {
             WirePath::Below(path) => draft.arg("path", self.names.path(path)),
+            WirePath::Raw(path) if !tree.disk => {
+                draft.arg("path", path.clone()).flag("raw-path", true)
+            }
             WirePath::Raw(path) => {
                 let draft = draft.arg("path", self.names.raw_path(path));
                 draft.flag("raw-path", true)
@@ -77,6 +102,9 @@ impl World {
                 ImpersonationLevel::IMPERSONATION,
                 |value| words::IMPERSONATION.write(value).into(),
             );
+        if tree.name.is_some() {
+            draft = self.on_tree(id, draft, flight)?;
+        }
         let (mut lease, mut descriptor) = (None, None);
         for context in &request.create_contexts {
             match context {
@@ -104,7 +132,10 @@ impl World {
             (Some(old), _) => self.opens[old].path.clone(),
             (None, WirePath::Below(path) | WirePath::Raw(path)) => path,
         };
-        let touches = touches(&path, request);
+        let touches = match tree.disk {
+            true => touches(&path, request),
+            false => Vec::new(),
+        };
         let Draft {
             args, verb, target, ..
         } = draft;
@@ -117,9 +148,11 @@ impl World {
         if let Some(descriptor) = descriptor {
             self.describe(step, descriptor);
         }
+        self.same_guid(step, request);
         self.opens.push(Open {
             name,
-            connection: id,
+            session,
+            tree: flight.tree_id,
             client,
             path,
             prefix: tree.prefix,
@@ -128,6 +161,8 @@ impl World {
             created_by: step,
             file_id: None,
             alive: true,
+            closed: false,
+            pipe: (!tree.disk).then(Pipe::default),
             failed: false,
             delete_on_close: request
                 .create_options
@@ -146,6 +181,29 @@ impl World {
         flight.open = Some(open);
         chain.open = Some(Some(open));
         Ok(())
+    }
+
+    /// A CreateGuid that comes again has a name.
+    fn same_guid(&mut self, step: StepIndex, request: &CreateRequest) {
+        let mut contexts = request.create_contexts.iter();
+        let guid = contexts.find_map(|context| match context {
+            RequestContext::DurableHandleRequestV2(request) => Some(request.create_guid),
+            _ => None,
+        });
+        let Some(guid) = guid.filter(|_| self.drafts[step].verb == "create") else {
+            return;
+        };
+        let Some(&first) = self.create_guids.get(&guid) else {
+            self.create_guids.insert(guid, step);
+            return;
+        };
+        let name = OwnedValue::Token(self.lease_name(guid));
+        for step in [first, step] {
+            let draft = &mut self.drafts[step];
+            if !draft.has("create-guid") {
+                draft.args.push(("create-guid".into(), name.clone()));
+            }
+        }
     }
 
     fn context(
@@ -192,9 +250,12 @@ impl World {
                 }
             }
             RequestContext::EaBuffer(buffer) => draft.arg("ea", self.attributes(buffer)?),
-            RequestContext::AppInstanceId(_) | RequestContext::AppInstanceVersion(_) => {
-                self.adapt("create", "an application instance was left out");
-                draft
+            RequestContext::AppInstanceId(instance) => {
+                draft.arg("app-instance", self.lease_name(*instance))
+            }
+            RequestContext::AppInstanceVersion(version) => {
+                let text = format!("{}.{}", version.high, version.low);
+                draft.arg("app-instance-version", OwnedValue::Token(text))
             }
             RequestContext::Aapl(_) => {
                 self.adapt("create", "the extension of macOS was left out");

@@ -6,7 +6,6 @@ use super::initial::Seen;
 use super::request::{base, canonical};
 use super::state::{InFlight, Node};
 use super::world::World;
-use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
 use smb_vocabulary::words;
 use smb_wire::messages::{CreateRequest, CreateResponse, RequestContext, ResponseContext};
@@ -27,15 +26,21 @@ const NOT_A_DIRECTORY: u32 = 0xC000_0103;
 impl World {
     pub(super) fn created(
         &mut self,
-        id: ConnectionId,
         step: StepIndex,
         flight: &InFlight,
         request: &CreateRequest,
         answer: &CreateResponse,
     ) {
         let Some(index) = flight.open else { return };
+        if self.opens[index].pipe.is_some() {
+            // What a server says of it is its own affair.
+            self.opens[index].file_id = Some(answer.file_id);
+            let session = self.opens[index].session;
+            self.by_id.insert((session, answer.file_id), index);
+            return;
+        }
         if let Some(old) = self.opens[index].reconnects {
-            return self.reconnected(id, step, (index, old), request, answer);
+            return self.reconnected(step, (index, old), request, answer);
         }
         let path = self.opens[index].path.clone();
         let raw = self.drafts[self.opens[index].created_by]
@@ -90,13 +95,13 @@ impl World {
         if answer.oplock_level != OplockLevel::LEASE {
             open.lease = None;
         }
-        self.by_id.insert((id, answer.file_id), index);
+        let session = self.opens[index].session;
+        self.by_id.insert((session, answer.file_id), index);
         self.expect_created(step, directory, request, answer);
     }
 
     pub(super) fn reconnected(
         &mut self,
-        id: ConnectionId,
         step: StepIndex,
         (index, old): (usize, usize),
         request: &CreateRequest,
@@ -114,7 +119,8 @@ impl World {
             OplockLevel::LEASE => open.lease.or(lease),
             _ => None,
         };
-        self.by_id.insert((id, answer.file_id), index);
+        let session = self.opens[index].session;
+        self.by_id.insert((session, answer.file_id), index);
         self.expect_created(step, directory, request, answer);
     }
 

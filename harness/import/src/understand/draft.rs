@@ -132,6 +132,12 @@ impl Draft {
         self.args.iter().any(|(other, _)| other == name)
     }
 
+    /// Whether an argument has this text.
+    pub(super) fn arg_is(&self, name: &str, text: &str) -> bool {
+        let mut args = self.args.iter();
+        args.any(|(other, value)| other == name && value.as_value().as_str() == Some(text))
+    }
+
     /// Changes its request on its way, once.
     pub(super) fn edit(&mut self, edit: String) {
         let edit = OwnedValue::Token(edit);

@@ -1,10 +1,13 @@
 //! The ends of connections, trees and sessions, and of what was open there.
 
 use super::draft::{Draft, Progress};
-use super::lanes::{self, ClientIndex, Touch};
-use super::state::InFlight;
+use super::lanes::{ClientIndex, Key, Touch};
+use super::request::listings;
+use super::state::{InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::{ConnectionId, Direction};
+use replay_ir::{ExpectStatus, OwnedValue};
+use smb_wire::ntstatus;
 
 impl World {
     /// A client's connection has ended, or the capture.
@@ -18,6 +21,8 @@ impl World {
             .drain()
             .map(|(_, flight)| flight)
             .collect();
+        let mut sessions: Vec<SessionIndex> = connection.sessions.values().copied().collect();
+        sessions.sort_unstable();
         for flight in left {
             let Some(step) = flight.step else { continue };
             // What was pending has had an answer, and a handle may have come of it.
@@ -27,26 +32,116 @@ impl World {
         }
         let mut clients: Vec<ClientIndex> = Vec::new();
         let mut touches = Vec::new();
-        for open in self.opens.iter_mut().filter(|open| open.connection == id) {
-            if open.alive && open.file_id.is_some() {
-                clients.push(open.client);
-                touches.push((lanes::Key::path(&open.path), Touch::Change));
-                if open.delete_on_close {
-                    touches.extend(super::request::listings(&open.path, Touch::Change));
+        for index in sessions {
+            let session = &mut self.sessions[index];
+            let Some(channel) = session.channel(id).filter(|channel| channel.alive) else {
+                continue;
+            };
+            channel.alive = false;
+            let client = channel.client;
+            if session.channels.iter().any(|channel| channel.alive) {
+                // The session lives on (MS-SMB2 3.3.7.1), and requests say that a channel was lost.
+                session.sequence = session.sequence.wrapping_add(1);
+                clients.extend(client.filter(|_| !session.ended));
+                continue;
+            }
+            let mut lost = false;
+            for open in self.opens.iter_mut().filter(|open| open.session == index) {
+                if open.alive && open.file_id.is_some() {
+                    lost = true;
+                    touches.push((Key::path(&open.path), Touch::Change));
+                    if open.delete_on_close {
+                        touches.extend(listings(&open.path, Touch::Change));
+                    }
+                }
+                open.alive = false;
+            }
+            if let Some(client) = client.filter(|_| lost) {
+                clients.push(client);
+                if by.is_some() {
+                    self.gone(id, index);
                 }
             }
-            open.alive = false;
         }
         clients.sort_unstable();
         clients.dedup();
         if by.is_none() {
             return;
         }
-        self.gone(id, &clients);
         for client in clients {
             let lane = self.lanes.free(client, None, &self.drafts);
             let step = self.add(Draft::new(lane, "disconnect"), Some(time), &touches, false);
             self.drafts[step].progress = Progress::Done;
+        }
+    }
+
+    /// LOGOFF and TREE_DISCONNECT, of a session that has done something.
+    pub(super) fn leave(
+        &mut self,
+        id: ConnectionId,
+        time: u64,
+        verb: &'static str,
+        flight: &mut InFlight,
+    ) {
+        let Some(index) = self.session_of(id, flight.session_id) else {
+            return;
+        };
+        let of_tree = verb == "tree-disconnect";
+        let session = &mut self.sessions[index];
+        let channel = session.channel(id);
+        let Some(client) = channel.and_then(|channel| channel.client) else {
+            return;
+        };
+        let default = session.default_tree;
+        let tree = session.trees.get(&flight.tree_id);
+        if of_tree && !tree.is_some_and(|tree| tree.disk || tree.has_step) {
+            return;
+        }
+        let name = tree.and_then(|tree| tree.name.clone());
+        if of_tree && name.is_none() && default != Some(flight.tree_id) {
+            // Another one has taken its place.
+            return self.skip("tree-disconnect", "its tree is not connected");
+        }
+        let lane = self.lanes.free(client, None, &self.drafts);
+        let mut touches = Vec::new();
+        for open in self.opens.iter().filter(|open| {
+            open.session == index && open.alive && (!of_tree || open.tree == flight.tree_id)
+        }) {
+            touches.push((Key::path(&open.path), Touch::Change));
+        }
+        let mut draft = Draft::new(lane, verb);
+        if let (true, Some(name)) = (of_tree, name) {
+            draft = draft.arg("tree", OwnedValue::Token(name));
+        }
+        flight.step = Some(self.add(draft, Some(time), &touches, false));
+    }
+
+    /// The answer to one.
+    pub(super) fn left(&mut self, id: ConnectionId, status: u32, flight: &InFlight) {
+        let of_tree = flight.kind == "tree-disconnect";
+        if let Some(step) = flight.step {
+            self.drafts[step].progress = Progress::Done;
+            self.drafts[step].status = ExpectStatus::OneOf(vec![status]);
+        }
+        let Some(index) = self
+            .session_of(id, flight.session_id)
+            .filter(|_| status == ntstatus::SUCCESS)
+        else {
+            return;
+        };
+        let session = &mut self.sessions[index];
+        match of_tree {
+            true => {
+                if let Some(tree) = session.trees.get_mut(&flight.tree_id) {
+                    tree.connected = false;
+                }
+            }
+            false => session.ended = true,
+        }
+        for open in self.opens.iter_mut() {
+            if open.session == index && (!of_tree || open.tree == flight.tree_id) {
+                open.alive = false;
+            }
         }
     }
 }

@@ -88,13 +88,19 @@ impl World {
         touches: &mut Vec<(Key, Touch)>,
     ) -> Result<Draft, Reason> {
         let code = request.ctl_code;
-        if matches!(
-            code,
-            CtlCode::DFS_GET_REFERRALS | CtlCode::DFS_GET_REFERRALS_EX
-        ) {
+        let mut draft = draft.arg("code", OwnedValue::Token(code.to_string()));
+        let named = match open {
+            None => self.named_input(request).transpose()?,
+            Some(_) => None,
+        };
+        if let Some((input, stale)) = named {
+            draft = self.on_tree(id, draft.arg("input", input), flight)?;
+            draft.stale = stale;
+            return Ok(sizes(draft, request));
+        }
+        if code == CtlCode::DFS_GET_REFERRALS {
             return Err("it asks for another server by name");
         }
-        let draft = draft.arg("code", OwnedValue::Token(code.to_string()));
         let draft = match (self.typed(id, draft, request, open, flight, touches)?, code) {
             ((draft, true), _) => draft,
             ((draft, _), CtlCode::VALIDATE_NEGOTIATE_INFO) => draft,
@@ -109,20 +115,7 @@ impl World {
                 draft.arg("input", OwnedValue::Bytes(request.input.clone().into()))
             }
         };
-        Ok(draft
-            .flag("no-fsctl", !request.flags.contains(IoctlFlags::IS_FSCTL))
-            .unless(
-                "max-input",
-                u64::from(request.max_input_response),
-                0,
-                Into::into,
-            )
-            .unless(
-                "max-output",
-                u64::from(request.max_output_response),
-                65_536,
-                Into::into,
-            ))
+        Ok(sizes(draft, request))
     }
 
     /// With the arguments that the code has; `false` where its input is not as the code prescribes.
@@ -176,7 +169,10 @@ impl World {
             }
             CtlCode::SRV_COPYCHUNK | CtlCode::SRV_COPYCHUNK_WRITE => {
                 let key = input.first_chunk::<24>();
-                let source = key.and_then(|key| self.resume_keys.get(&(id, *key)).copied());
+                let session = self.session_of(id, flight.session_id);
+                let source = key
+                    .zip(session)
+                    .and_then(|(key, session)| self.resume_keys.get(&(session, *key)).copied());
                 match (source, chunks(input)) {
                     (Some(source), Some(chunks)) => {
                         changes();
@@ -199,7 +195,9 @@ impl World {
                     target_offset: number(24),
                     length,
                 });
-                match (self.by_id.get(&(id, file_id)).copied(), chunk) {
+                let session = self.session_of(id, flight.session_id);
+                let source = session.and_then(|session| self.by_id.get(&(session, file_id)));
+                match (source.copied(), chunk) {
                     (Some(source), Ok(chunk)) => {
                         changes();
                         self.copies(draft, open, source, vec![chunk], flight, touches)?
@@ -250,7 +248,6 @@ impl World {
     /// The answer of one.
     pub(super) fn controlled(
         &mut self,
-        id: ConnectionId,
         step: StepIndex,
         status: u32,
         flight: &InFlight,
@@ -264,7 +261,8 @@ impl World {
             && let (Some(open), Ok(ResumeKey(key))) =
                 (flight.open, ResumeKey::decode(&response.output))
         {
-            self.resume_keys.insert((id, key), open);
+            self.resume_keys
+                .insert((self.opens[open].session, key), open);
         }
         if let Ok(answer) = answer::ioctl(code, status, response) {
             for (name, value) in answer.fields {
@@ -294,6 +292,24 @@ impl World {
             Effect::None | Effect::NamesSource => {}
         }
     }
+}
+
+/// With what an IOCTL says of its buffers.
+fn sizes(draft: Draft, request: &IoctlRequest) -> Draft {
+    draft
+        .flag("no-fsctl", !request.flags.contains(IoctlFlags::IS_FSCTL))
+        .unless(
+            "max-input",
+            u64::from(request.max_input_response),
+            0,
+            Into::into,
+        )
+        .unless(
+            "max-output",
+            u64::from(request.max_output_response),
+            65_536,
+            Into::into,
+        )
 }
 
 fn range(draft: Draft, start: u64, end: Option<u64>) -> (Draft, bool) {

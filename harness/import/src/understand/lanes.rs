@@ -71,6 +71,10 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// The lanes of each client; the first is the client itself.
     clients: Vec<Vec<LaneIndex>>,
+    /// The client whose session each client works in.
+    owners: Vec<ClientIndex>,
+    /// The clients of each session, by its owner.
+    channels: HashMap<ClientIndex, Vec<ClientIndex>>,
     touched: HashMap<Key, Vec<(StepIndex, Touch)>>,
     /// The steps that have ended sessions of clients from elsewhere.
     ended: HashMap<ClientIndex, StepIndex>,
@@ -79,12 +83,25 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// A further client.
-    pub(super) fn client(&mut self) -> ClientIndex {
+    /// A further client, in a session of its own or in that of another one.
+    pub(super) fn client(&mut self, owner: Option<ClientIndex>) -> ClientIndex {
         self.clients.push(Vec::new());
         let client = self.clients.len() - 1;
         self.lane(client);
+        self.owners.push(owner.unwrap_or(client));
+        if let Some(owner) = owner {
+            let channels = self.channels.entry(owner).or_insert_with(|| vec![owner]);
+            channels.push(client);
+        }
         client
+    }
+
+    /// The lanes of all clients that share a client's session.
+    fn in_session(&self, client: ClientIndex) -> impl Iterator<Item = LaneIndex> + '_ {
+        let channels = self.channels.get(&self.owners[client]);
+        let alone = channels.is_none().then_some(client);
+        let clients = channels.into_iter().flatten().copied().chain(alone);
+        clients.flat_map(|client| self.clients[client].iter().copied())
     }
 
     fn lane(&mut self, client: ClientIndex) -> LaneIndex {
@@ -143,7 +160,7 @@ impl Lanes {
         let mut wanted: Vec<(StepIndex, Milestone)> = Vec::new();
         if !part {
             // All of the client's own, as far as it has come.
-            for &other in self.clients[client].iter().filter(|&&other| other != lane) {
+            for other in self.in_session(client).filter(|&other| other != lane) {
                 if let Some(last) = self.lanes[other].last {
                     wanted.push((last, drafts[last].progress.milestone()));
                 }
@@ -186,7 +203,8 @@ impl Lanes {
     /// A step that ends the session of another client: it waits for what that one has done, and what that one does
     /// later waits for it.
     pub(super) fn ends(&mut self, step: StepIndex, client: ClientIndex, drafts: &mut Drafts) {
-        for lane in self.clients[client].clone() {
+        let lanes: Vec<LaneIndex> = self.in_session(client).collect();
+        for lane in lanes {
             if let Some(last) = self.lanes[lane].last {
                 self.wait(step, last, drafts[last].progress.milestone(), drafts);
             }

@@ -1,18 +1,42 @@
-//! Negotiation, sessions and trees: who the clients are.
+//! Negotiation and sessions: who the clients are, and the connections that their sessions are bound to.
 
 use super::draft::{Draft, Progress};
 use super::lanes::ClientIndex;
 use super::ntlm::{self, LogIn};
-use super::state::{Client, InFlight, Tree};
+use super::state::{Algorithms, Channel, Client, InFlight, Session, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
-use smb_wire::messages::{
-    NegotiateContext, NegotiateRequest, SessionSetupRequest, TreeConnectRequest,
-};
+use smb_wire::messages::{NegotiateContext, NegotiateRequest, SessionSetupRequest};
 use smb_wire::{
-    Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ShareType, ntstatus,
+    Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ntstatus,
 };
+
+/// What a client whose log-in failed is: the user, what is wrong with it, its dialect, whether it must sign.
+pub(super) type Refused = (String, Option<&'static str>, Option<Dialect>, bool);
+
+const LOGON_FAILURE: u32 = 0xC000_006D;
+const WRONG_PASSWORD: u32 = 0xC000_006A;
+const PASSWORD_EXPIRED: u32 = 0xC000_0071;
+const ACCOUNT_DISABLED: u32 = 0xC000_0072;
+const ACCOUNT_EXPIRED: u32 = 0xC000_0193;
+const PASSWORD_MUST_CHANGE: u32 = 0xC000_0224;
+const ACCOUNT_LOCKED_OUT: u32 = 0xC000_0234;
+
+/// The state of an account that is not let in with its password, and what a login of such a one is answered with
+/// (`given user`).
+fn state(status: u32) -> Option<(&'static str, Vec<u32>)> {
+    Some(match status {
+        ACCOUNT_DISABLED => ("disabled", vec![status]),
+        ACCOUNT_EXPIRED => ("expired", vec![status]),
+        ACCOUNT_LOCKED_OUT => ("locked-out", vec![status]),
+        // A password that has expired must be changed as one that was made so: servers say either.
+        PASSWORD_EXPIRED | PASSWORD_MUST_CHANGE => {
+            ("must-change", vec![PASSWORD_MUST_CHANGE, PASSWORD_EXPIRED])
+        }
+        _ => return None,
+    })
+}
 
 impl World {
     pub(super) fn negotiate(&mut self, id: ConnectionId, request: &NegotiateRequest) {
@@ -30,16 +54,27 @@ impl World {
             && answer.dialect_revision != Dialect::WILDCARD
         {
             connection.dialect = Some(answer.dialect_revision);
-            connection.cipher = match answer.dialect_revision {
-                Dialect::SMB_3_0 | Dialect::SMB_3_0_2 => Some(Cipher::AES_128_CCM),
-                _ => answer
-                    .negotiate_contexts
-                    .iter()
-                    .find_map(|context| match context {
-                        NegotiateContext::Encryption { ciphers } => ciphers.first().copied(),
-                        _ => None,
-                    }),
-            };
+            let mut algorithms = Algorithms::default();
+            for context in &answer.negotiate_contexts {
+                match context {
+                    NegotiateContext::Encryption { ciphers } => {
+                        algorithms.cipher = ciphers.first().copied();
+                    }
+                    NegotiateContext::Signing {
+                        signing_algorithms: signing,
+                    } => {
+                        algorithms.signing = signing.first().copied();
+                    }
+                    _ => {}
+                }
+            }
+            if matches!(
+                answer.dialect_revision,
+                Dialect::SMB_3_0 | Dialect::SMB_3_0_2
+            ) {
+                algorithms.cipher = Some(Cipher::AES_128_CCM);
+            }
+            connection.algorithms = algorithms;
         }
     }
 
@@ -74,8 +109,8 @@ impl World {
     pub(super) fn session_set_up(
         &mut self,
         id: ConnectionId,
-        session_id: u64,
-        status: u32,
+        (session_id, status): (u64, u32),
+        flight: &InFlight,
         request: &SessionSetupRequest,
         response: &Response,
     ) {
@@ -87,16 +122,29 @@ impl World {
             }
             return;
         }
-        if status != ntstatus::SUCCESS {
-            return self.skip("session-setup", "the log-in failed");
-        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        let hash = connection.setup_hash.take();
         let user = connection.user.take();
-        if let Some(key) = connection.session_key.take()
-            && !connection.sessions.contains_key(&session_id)
-        {
+        let key = connection.session_key.take();
+        let anonymous = connection.anonymous;
+        let known = connection.sessions.get(&session_id).copied();
+        let binds = request.flags.contains(SessionSetupFlags::BINDING);
+        if status != ntstatus::SUCCESS {
+            return match (binds, known) {
+                (true, _) => self.not_bound(id, session_id, status, flight, user),
+                (false, None) => self.refused(id, status, flight, user),
+                (false, Some(_)) => self.skip("session-setup", "the log-in failed"),
+            };
+        }
+        if known.is_some() {
+            return self.authenticated_again(id, session_id);
+        }
+        if binds && self.bound(id, session_id, flight) {
+            return;
+        }
+        if let Some(key) = key {
             self.keys.learned(session_id, key);
         }
         let flags = match response {
@@ -104,23 +152,21 @@ impl World {
             _ => SessionFlags::empty(),
         };
         let guest = flags.contains(SessionFlags::IS_GUEST);
-        let anonymous = !guest && (connection.anonymous || flags.contains(SessionFlags::IS_NULL));
-        let known = connection.sessions.contains_key(&session_id);
-        let session = connection.sessions.entry(session_id).or_default();
-        if !known {
-            session.user = user;
-            session.anonymous = anonymous;
-            session.previous = request.previous_session_id;
-        }
+        let session = Session {
+            user,
+            anonymous: !guest && (anonymous || flags.contains(SessionFlags::IS_NULL)),
+            previous: request.previous_session_id,
+            hash,
+            ..Session::default()
+        };
+        self.begin(id, session_id, session);
         if guest {
             self.adapt("session-setup", "a guest became a user");
         }
-        if known {
-            self.authenticated_again(id, session_id);
-        } else if request.flags.contains(SessionSetupFlags::BINDING) {
+        if binds {
             self.adapt(
                 "session-setup",
-                "a channel of a session became a session of its own",
+                "a channel whose session is not in the capture became a session of its own",
             );
         } else if request.previous_session_id != 0 {
             // The other session ends with this one's log-in.
@@ -128,25 +174,58 @@ impl World {
         }
     }
 
-    /// The client of a session, made with its first step.
+    /// A session on its first connection.
+    fn begin(&mut self, id: ConnectionId, session_id: u64, session: Session) -> SessionIndex {
+        let index = self.sessions.len();
+        self.sessions.push(Session {
+            id: session_id,
+            channels: vec![Channel {
+                connection: id,
+                client: None,
+                alive: true,
+            }],
+            ..session
+        });
+        self.by_session_id.insert(session_id, index);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.sessions.insert(session_id, index);
+        }
+        index
+    }
+
+    /// A session whose log-in the capture does not have.
+    pub(super) fn begun_before(&mut self, id: ConnectionId, session_id: u64) -> SessionIndex {
+        self.begin(id, session_id, Session::default())
+    }
+
+    /// The session of a request.
+    pub(super) fn session_of(&self, id: ConnectionId, session_id: u64) -> Option<SessionIndex> {
+        let connection = self.connections.get(&id)?;
+        connection.sessions.get(&session_id).copied()
+    }
+
+    /// The client of a session on a connection, made with its first step.
     pub(super) fn client_of(
         &mut self,
         id: ConnectionId,
         session_id: u64,
     ) -> Result<ClientIndex, &'static str> {
-        let connection = self.connections.get_mut(&id).ok_or("no connection")?;
+        let connection = self.connections.get(&id).ok_or("no connection")?;
         let mid_stream = connection.mid_stream || connection.has_gaps;
         let (dialect, signing_required) = (connection.dialect, connection.signing_required);
-        let session = match connection.sessions.get_mut(&session_id) {
-            Some(session) => session,
+        let index = match connection.sessions.get(&session_id) {
+            Some(&session) => session,
             None if mid_stream => {
                 self.adapt("session", "its log-in is not in the capture");
-                let connection = self.connections.get_mut(&id).ok_or("no connection")?;
-                connection.sessions.entry(session_id).or_default()
+                self.begun_before(id, session_id)
             }
             None => return Err("its session is not known"),
         };
-        if let Some(client) = session.client {
+        let session = &mut self.sessions[index];
+        if session.replaced {
+            return Err("its session was logged off, and its client has another one");
+        }
+        if let Some(client) = session.channel(id).and_then(|channel| channel.client) {
             return Ok(client);
         }
         let previous = session.previous;
@@ -155,164 +234,188 @@ impl World {
             (None, true) => None,
             (None, false) => Some(self.names.identity("", "")),
         };
-        let returning = self.returning(id, session_id, user.as_deref());
+        let returning = self.returning(id, index, user.as_deref());
         let client = returning.unwrap_or_else(|| {
             self.clients.push(Client {
                 user,
                 dialect,
                 signing_required,
+                ..Client::default()
             });
-            self.lanes.client()
+            self.lanes.client(None)
         });
-        let connection = self.connections.get_mut(&id).ok_or("no connection")?;
-        if let Some(session) = connection.sessions.get_mut(&session_id) {
-            session.client = Some(client);
+        let session = &mut self.sessions[index];
+        let disk = session.tree_connected;
+        if let Some(channel) = session.channel(id) {
+            channel.client = Some(client);
         }
-        self.sessions.insert(session_id, client);
+        self.clients[client].disk |= disk;
         if returning.is_none() {
             self.replacing(client, previous);
         }
         Ok(client)
     }
 
+    /// A connection has become a further channel of a session (MS-SMB2 3.3.5.5); false if that one is not known.
+    fn bound(&mut self, id: ConnectionId, session_id: u64, flight: &InFlight) -> bool {
+        let Some(&index) = self.by_session_id.get(&session_id) else {
+            return false;
+        };
+        let first = self.sessions[index].channels[0].connection;
+        let Ok(owner) = self.client_of(first, session_id) else {
+            return false;
+        };
+        // One that was lost is bound again.
+        let channels = &mut self.sessions[index].channels;
+        let lost = channels
+            .iter()
+            .position(|channel| !channel.alive && channel.client.is_some());
+        let back = lost.and_then(|lost| channels[lost].client.take());
+        let client = match back {
+            Some(client) => client,
+            None => self.channel_client(id, owner, None),
+        };
+        // The owner stays the first, whatever connection it has now.
+        let channel = Channel {
+            connection: id,
+            client: Some(client),
+            alive: true,
+        };
+        let channels = &mut self.sessions[index].channels;
+        match lost {
+            Some(lost) => channels[lost] = channel,
+            None => channels.push(channel),
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.sessions.insert(session_id, index);
+        }
+        let lane = self.lanes.free(client, None, &self.drafts);
+        let step = self.add(Draft::new(lane, "connect"), Some(flight.sent), &[], false);
+        self.drafts[step].progress = Progress::Done;
+        true
+    }
+
+    /// A client that is a further channel of another one's session.
+    fn channel_client(
+        &mut self,
+        id: ConnectionId,
+        owner: ClientIndex,
+        user: Option<String>,
+    ) -> ClientIndex {
+        let connection = self.connections.get(&id);
+        let dialect = connection.and_then(|connection| connection.dialect);
+        let signing_required = connection.is_some_and(|connection| connection.signing_required);
+        self.clients.push(Client {
+            user: user.filter(|user| self.clients[owner].user.as_ref() != Some(user)),
+            dialect,
+            signing_required,
+            channel_of: Some(owner),
+            ..Client::default()
+        });
+        self.lanes.client(Some(owner))
+    }
+
+    /// The server has refused to bind a channel.
+    fn not_bound(
+        &mut self,
+        id: ConnectionId,
+        session_id: u64,
+        status: u32,
+        flight: &InFlight,
+        user: Option<String>,
+    ) {
+        // The answer may name no session.
+        let named = [session_id, flight.session_id];
+        let found = named.iter().find_map(|id| self.by_session_id.get(id));
+        let Some(&index) = found else {
+            return self.skip("session-setup", "a channel of a session that is not known");
+        };
+        let first = self.sessions[index].channels[0].connection;
+        let Ok(owner) = self.client_of(first, self.sessions[index].id) else {
+            return self.skip("session-setup", "a channel of a session that is not known");
+        };
+        let client = self.channel_client(id, owner, user);
+        let own_algorithms = |id: &ConnectionId| {
+            let connection = self.connections.get(id)?;
+            Some(connection.algorithms)
+        };
+        let (mine, theirs) = (own_algorithms(&id), own_algorithms(&first));
+        if mine != theirs && self.clients[client].dialect == self.clients[owner].dialect {
+            self.clients[client].algorithms = mine;
+            self.clients[owner].algorithms = theirs;
+        }
+        let other = &mut self.clients[client];
+        other.wrong_password = matches!(status, LOGON_FAILURE | WRONG_PASSWORD);
+        if other.wrong_password && other.user.is_none() {
+            let user = self.clients[owner].user.clone();
+            self.clients[client].user = user;
+        }
+        self.not_connected(client, flight, vec![status]);
+    }
+
+    /// The server has let nobody in.
+    fn refused(&mut self, id: ConnectionId, status: u32, flight: &InFlight, user: Option<String>) {
+        let wrong_password = matches!(status, LOGON_FAILURE | WRONG_PASSWORD);
+        let state = state(status);
+        let (Some(user), true) = (user, wrong_password || state.is_some()) else {
+            return self.skip("session-setup", "the log-in failed");
+        };
+        let connection = self.connections.get(&id);
+        let dialect = connection.and_then(|connection| connection.dialect);
+        let signing_required = connection.is_some_and(|connection| connection.signing_required);
+        let (word, statuses) = match state {
+            Some((word, statuses)) => (Some(word), statuses),
+            None => (None, vec![status]),
+        };
+        let what = (user.clone(), word, dialect, signing_required);
+        // Who tries again and again is one client.
+        let client = match self.refused.get(&what) {
+            Some(&client) => client,
+            None => {
+                self.clients.push(Client {
+                    user: Some(user.clone()),
+                    dialect,
+                    signing_required,
+                    wrong_password,
+                    ..Client::default()
+                });
+                let client = self.lanes.client(None);
+                self.refused.insert(what, client);
+                client
+            }
+        };
+        let step = self.not_connected(client, flight, statuses);
+        if let Some(word) = word {
+            self.states.push((user, word, step));
+        }
+    }
+
+    /// The step of a client that could not log in.
+    fn not_connected(
+        &mut self,
+        client: ClientIndex,
+        flight: &InFlight,
+        statuses: Vec<u32>,
+    ) -> usize {
+        let lane = self.lanes.free(client, None, &self.drafts);
+        let step = self.add(Draft::new(lane, "connect"), Some(flight.sent), &[], false);
+        let draft = &mut self.drafts[step];
+        draft.progress = Progress::Done;
+        draft.status = ExpectStatus::OneOf(statuses);
+        draft.expect("stage", "session-setup");
+        step
+    }
+
     /// A log-in of a session that is there already. One that has done nothing so far needs no step.
     fn authenticated_again(&mut self, id: ConnectionId, session_id: u64) {
-        let session = self
-            .connections
-            .get(&id)
-            .and_then(|connection| connection.sessions.get(&session_id));
-        let Some(client) = session.and_then(|session| session.client) else {
+        let session = self.session_of(id, session_id);
+        let channel = session.and_then(|session| self.sessions[session].channel(id));
+        let Some(client) = channel.and_then(|channel| channel.client) else {
             return self.skip("session-setup", "a session was authenticated again");
         };
         let lane = self.lanes.free(client, None, &self.drafts);
         let step = self.add(Draft::new(lane, "reauthenticate"), None, &[], false);
         self.drafts[step].progress = Progress::Done;
-    }
-
-    pub(super) fn tree_connected(
-        &mut self,
-        id: ConnectionId,
-        header: (u64, u32, u32),
-        request: &TreeConnectRequest,
-        response: &Response,
-    ) {
-        let (session_id, tree_id, status) = header;
-        let path = request.path.to_string_lossy();
-        let share = path.rsplit('\\').next().unwrap_or("").to_lowercase();
-        let disk = match response {
-            Response::TreeConnect(answer) => answer.share_type == ShareType::DISK,
-            _ => share != "ipc$",
-        };
-        let first = self
-            .connections
-            .get(&id)
-            .and_then(|connection| connection.sessions.get(&session_id))
-            .is_some_and(|session| !session.tree_connected);
-        if status != ntstatus::SUCCESS {
-            return self.skip("tree-connect", "a share that could not be connected");
-        }
-        if disk && !self.shares.contains(&share) {
-            self.shares.push(share.clone());
-        }
-        let number = self.shares.iter().position(|known| *known == share);
-        let prefix = match number {
-            Some(0) | None => String::new(),
-            Some(number) => format!("share{}", number + 1),
-        };
-        if !prefix.is_empty() {
-            self.adapt("tree-connect", "a further share became a directory");
-            self.initial
-                .observe(&prefix, super::initial::Seen::DIRECTORY);
-        } else if disk && !first {
-            self.adapt(
-                "tree-connect",
-                "a further tree of a session became the same one",
-            );
-        }
-        if let Some(connection) = self.connections.get_mut(&id)
-            && let Some(session) = connection.sessions.get_mut(&session_id)
-        {
-            session.tree_connected |= disk;
-            session.trees.insert(tree_id, Tree { prefix, disk });
-        }
-    }
-
-    /// The file share that a request works on.
-    pub(super) fn tree(
-        &mut self,
-        id: ConnectionId,
-        session_id: u64,
-        tree_id: u32,
-    ) -> Result<Tree, &'static str> {
-        let connection = self.connections.get(&id).ok_or("no connection")?;
-        let session = connection.sessions.get(&session_id);
-        match session.and_then(|session| session.trees.get(&tree_id)) {
-            Some(tree) if tree.disk => Ok(tree.clone()),
-            Some(_) => Err("it works on a share of pipes or printers"),
-            None if connection.mid_stream || connection.has_gaps => Ok(Tree {
-                prefix: String::new(),
-                disk: true,
-            }),
-            None => Err("its tree is not connected"),
-        }
-    }
-
-    /// LOGOFF and TREE_DISCONNECT, of a session that has done something.
-    pub(super) fn leave(
-        &mut self,
-        id: ConnectionId,
-        time: u64,
-        verb: &'static str,
-        flight: &mut InFlight,
-    ) {
-        let connection = self.connections.get(&id);
-        let session = connection.and_then(|connection| connection.sessions.get(&flight.session_id));
-        let Some(session) = session else { return };
-        // One of several trees is only forgotten: the trace has them as one.
-        let disks = session.trees.values().filter(|tree| tree.disk).count();
-        let is_disk = session
-            .trees
-            .get(&flight.tree_id)
-            .is_some_and(|tree| tree.disk);
-        if verb == "tree-disconnect" && (!is_disk || disks > 1) {
-            return;
-        }
-        let Some(client) = session.client else { return };
-        let lane = self.lanes.free(client, None, &self.drafts);
-        let mut touches = Vec::new();
-        for open in self
-            .opens
-            .iter()
-            .filter(|open| open.client == client && open.alive)
-        {
-            touches.push((
-                super::lanes::Key::path(&open.path),
-                super::lanes::Touch::Change,
-            ));
-        }
-        flight.step = Some(self.add(Draft::new(lane, verb), Some(time), &touches, false));
-    }
-
-    /// The answer to one.
-    pub(super) fn left(&mut self, id: ConnectionId, status: u32, flight: &InFlight) {
-        if status == ntstatus::SUCCESS
-            && let Some(connection) = self.connections.get_mut(&id)
-            && let Some(session) = connection.sessions.get_mut(&flight.session_id)
-            && flight.kind == "tree-disconnect"
-        {
-            session.trees.remove(&flight.tree_id);
-        }
-        if let Some(step) = flight.step {
-            self.drafts[step].progress = Progress::Done;
-            self.drafts[step].status = ExpectStatus::OneOf(vec![status]);
-            if status == ntstatus::SUCCESS {
-                let client = self.lanes.client_of(self.drafts[step].lane);
-                let opens = self.opens.iter_mut();
-                for open in opens.filter(|open| open.client == client) {
-                    open.alive = false;
-                }
-            }
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::state::{Chain, InFlight};
 use super::world::World;
 use crate::capture::{ConnectionId, Direction};
 use smb_wire::messages::TransformHeader;
-use smb_wire::{Cipher, Command, FrameKind, Header, Request, Response, ntstatus};
+use smb_wire::{Cipher, Command, Dialect, Flags, FrameKind, Header, Request, Response, ntstatus};
 
 /// The most requests of a connection that are kept for an answer. Servers give at most 8192 credits.
 const UNANSWERED: usize = 65_536;
@@ -64,11 +64,8 @@ impl World {
                         hash.update(message);
                     }
                 }
-                _ => {
-                    if let Some(hash) = connection.setup_hash.take() {
-                        connection.session_hashes.insert(header.session_id, hash);
-                    }
-                }
+                // It is the session's once that is there.
+                _ => {}
             },
             _ => {}
         }
@@ -86,15 +83,22 @@ impl World {
             return self.skip("frame", "its transform header does not decode");
         };
         let session_id = header.session_id;
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get(&id) else {
             return;
         };
         let side = match direction {
             Direction::ToServer => 0,
             Direction::ToClient => 1,
         };
+        let (algorithms, dialect) = (connection.algorithms, connection.dialect);
+        let session = connection.sessions.get(&session_id).copied();
+        let session = match session {
+            Some(session) => session,
+            None => self.begun_before(id, session_id),
+        };
+        let session = &mut self.sessions[session];
         let mut plain = None;
-        if let Some(ciphers) = connection.ciphers.get(&session_id) {
+        if let Some(ciphers) = &session.ciphers {
             plain = ciphers[side].decrypt(frame).ok();
         } else {
             let all = [
@@ -103,24 +107,26 @@ impl World {
                 Cipher::AES_256_CCM,
                 Cipher::AES_256_GCM,
             ];
-            let agreed = connection.cipher.map(|cipher| [cipher]);
+            let agreed = algorithms.cipher.map(|cipher| [cipher]);
             let candidates = agreed.as_ref().map_or(&all[..], |cipher| &cipher[..]);
-            let preauth = connection.session_hashes.get(&session_id);
+            let preauth = session.hash.as_ref();
             for &cipher in candidates {
-                let ciphers = self
-                    .keys
-                    .ciphers(session_id, connection.dialect, cipher, preauth);
+                let ciphers = self.keys.ciphers(session_id, dialect, cipher, preauth);
                 if let Some(ciphers) = ciphers
                     && let Ok(found) = ciphers[side].decrypt(frame)
                 {
                     plain = Some(found);
-                    connection.ciphers.insert(session_id, ciphers);
+                    session.ciphers = Some(ciphers);
                     break;
                 }
             }
         }
         match plain {
-            None => connection.encrypted += 1,
+            None => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.encrypted += 1;
+                }
+            }
             Some(plain) => match FrameKind::of(&plain) {
                 Some(FrameKind::Plain) => self.plain(id, direction, time, &plain),
                 Some(FrameKind::Compressed) => self.skip("frame", "it is compressed"),
@@ -151,6 +157,7 @@ impl World {
         }
         let mut flight = InFlight {
             request,
+            sent: time,
             kind,
             step: None,
             open: None,
@@ -164,6 +171,7 @@ impl World {
             descriptor: None,
         };
         chain.related = header.is_related();
+        self.sequence(id, header, chain);
         chain.inherits = header.session_id == u64::MAX && header.tree_id() == Some(u32::MAX);
         let result = self.request(id, time, header, &mut flight, chain);
         let whole = (header, message);
@@ -189,6 +197,21 @@ impl World {
             && let Some(step) = old.step
         {
             self.drop_step(step, "its message id was used again before an answer came");
+        }
+    }
+
+    /// What of the header a client of the trace would send otherwise.
+    fn sequence(&self, id: ConnectionId, header: &Header, chain: &mut Chain) {
+        chain.replay = header.flags.contains(Flags::REPLAY_OPERATION);
+        chain.sequence = None;
+        let connection = self.connections.get(&id);
+        let dialect = connection.and_then(|connection| connection.dialect);
+        // In older dialects the field is reserved.
+        if dialect.is_some_and(|dialect| dialect >= Dialect::SMB_3_0) {
+            let session = self.session_of(id, chain.session_id);
+            let own = session.map_or(0, |session| self.sessions[session].sequence);
+            let sent = header.channel_sequence();
+            chain.sequence = Some(sent).filter(|&sent| sent != own);
         }
     }
 

@@ -26,8 +26,8 @@ impl World {
             Some(None) if file_id == FileId::RELATED => {
                 return Err(UNRELATED);
             }
-            _ => match self.by_id.get(&(id, file_id)) {
-                Some(&open) => open,
+            _ => match self.open_in(id, flight, file_id) {
+                Some(open) => open,
                 None => {
                     let connection = self.connections.get(&id).ok_or("no connection")?;
                     if !(connection.mid_stream || connection.has_gaps) {
@@ -37,11 +37,17 @@ impl World {
                 }
             },
         };
-        if !self.opens[found].alive {
+        if self.opens[found].closed {
             return Err(CLOSED);
         }
         chain.open = Some(Some(found));
         Ok(found)
+    }
+
+    /// What is open under a FileId in the session of a request.
+    fn open_in(&self, id: ConnectionId, flight: &InFlight, file_id: FileId) -> Option<usize> {
+        let session = self.session_of(id, flight.session_id)?;
+        self.by_id.get(&(session, file_id)).copied()
     }
 
     /// An open from before the capture: a file of unknown name.
@@ -53,6 +59,7 @@ impl World {
         flight: &InFlight,
     ) -> Result<usize, Reason> {
         let client = self.client_of(id, flight.session_id)?;
+        let session = self.session_of(id, flight.session_id).ok_or(UNKNOWN)?;
         let directory = matches!(flight.kind, "query-directory" | "change-notify");
         let name = format!("h{}", self.opens.len() + 1);
         let path = format!("unknown-{}", self.opens.len() + 1);
@@ -84,7 +91,8 @@ impl World {
         self.drafts[step].progress = Progress::Done;
         self.opens.push(Open {
             name,
-            connection: id,
+            session,
+            tree: flight.tree_id,
             client,
             path,
             prefix: String::new(),
@@ -93,6 +101,8 @@ impl World {
             created_by: step,
             file_id: Some(file_id),
             alive: true,
+            closed: false,
+            pipe: None,
             failed: false,
             delete_on_close: false,
             oplock: OplockLevel::NONE,
@@ -104,7 +114,7 @@ impl World {
             replays: false,
             reconnects: None,
         });
-        self.by_id.insert((id, file_id), self.opens.len() - 1);
+        self.by_id.insert((session, file_id), self.opens.len() - 1);
         Ok(self.opens.len() - 1)
     }
 }

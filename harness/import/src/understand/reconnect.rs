@@ -5,7 +5,7 @@ use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{ClientIndex, Key, Touch};
 use super::names::WirePath;
 use super::request::{Reason, base};
-use super::trace::client_name;
+use super::state::SessionIndex;
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
@@ -168,19 +168,15 @@ impl World {
         })
     }
 
-    /// The clients of a connection that ended; `touches` is what they had open.
-    pub(super) fn gone(&mut self, id: ConnectionId, clients: &[ClientIndex]) {
-        let Some(connection) = self.connections.get(&id) else {
-            return;
-        };
-        let guid = connection.client_guid;
-        for (&session_id, session) in &connection.sessions {
-            if let Some(client) = session.client.filter(|client| clients.contains(client))
-                && guid != Guid::default()
-            {
-                let gone = Gone { client, session_id };
-                self.gone.entry(guid).or_default().push(gone);
-            }
+    /// A session has lost its last connection while something was open in it.
+    pub(super) fn gone(&mut self, id: ConnectionId, session: SessionIndex) {
+        let connection = self.connections.get(&id);
+        let guid = connection.map_or(Guid::default(), |connection| connection.client_guid);
+        let session = &self.sessions[session];
+        if let Some(client) = session.owner().filter(|_| guid != Guid::default()) {
+            let session_id = session.id;
+            let gone = Gone { client, session_id };
+            self.gone.entry(guid).or_default().push(gone);
         }
     }
 
@@ -188,12 +184,17 @@ impl World {
     pub(super) fn returning(
         &mut self,
         id: ConnectionId,
-        session_id: u64,
+        session: SessionIndex,
         user: Option<&str>,
     ) -> Option<ClientIndex> {
+        let previous = self.sessions[session].previous;
+        if let Some(client) = self.logged_off_here(id, session, user) {
+            let word = (previous != 0).then(|| self.session_name(previous));
+            self.connect(client, word.flatten());
+            return Some(client);
+        }
         let connection = self.connections.get(&id)?;
         let (dialect, signing) = (connection.dialect, connection.signing_required);
-        let previous = connection.sessions.get(&session_id)?.previous;
         let known = self.gone.get_mut(&connection.client_guid)?;
         let at = known.iter().rposition(|gone| {
             let client = &self.clients[gone.client];
@@ -205,18 +206,50 @@ impl World {
         let word = match previous {
             0 => Some("none".to_owned()),
             own if own == gone.session_id => None,
-            other => self.sessions.get(&other).map(|&client| client_name(client)),
+            other => self.session_name(other),
         };
         self.connect(gone.client, word);
         Some(gone.client)
     }
 
+    /// The client that has logged off on the connection, and logs in there again.
+    fn logged_off_here(
+        &mut self,
+        id: ConnectionId,
+        session: SessionIndex,
+        user: Option<&str>,
+    ) -> Option<ClientIndex> {
+        let sessions = self.connections.get(&id)?.sessions.values().copied();
+        let before: Vec<SessionIndex> = sessions.filter(|&other| other != session).collect();
+        let ended = before.into_iter().filter(|&other| {
+            let other = &self.sessions[other];
+            let client = other.owner().map(|client| &self.clients[client]);
+            let same = client.is_some_and(|client| client.user.as_deref() == user);
+            other.ended && !other.replaced && other.channels.len() == 1 && same
+        });
+        let last = ended.max()?;
+        self.sessions[last].replaced = true;
+        self.sessions[last].owner()
+    }
+
+    /// The client that has a session; `None` if it has done nothing.
+    fn client_with(&self, session_id: u64) -> Option<ClientIndex> {
+        let session = self.by_session_id.get(&session_id)?;
+        self.sessions[*session].owner()
+    }
+
+    /// What that client is called.
+    fn session_name(&self, session_id: u64) -> Option<String> {
+        let client = self.client_with(session_id)?;
+        Some(self.client_name(client))
+    }
+
     /// A new client whose session takes the place of another one.
     pub(super) fn replacing(&mut self, client: ClientIndex, previous: u64) {
-        if let Some(&other) = self.sessions.get(&previous)
+        if let Some(other) = self.client_with(previous)
             && other != client
         {
-            let step = self.connect(client, Some(client_name(other)));
+            let step = self.connect(client, Some(self.client_name(other)));
             self.lanes.ends(step, other, &mut self.drafts);
         }
     }

@@ -4,11 +4,11 @@ use super::draft::{Draft, Progress};
 use super::lanes::{ClientIndex, Key, Touch};
 use super::lock::lock;
 use super::names::{WirePath, wire_path};
-use super::state::{Chain, InFlight, Open};
+use super::state::{Chain, InFlight};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
-use smb_vocabulary::words;
+use smb_vocabulary::{VOCABULARY, words};
 use smb_wire::messages::EchoRequest;
 use smb_wire::{
     CloseFlags, Flags, Header, InfoType, NotifyFlags, ReadFlags, Request, WriteFlags, ntstatus,
@@ -103,7 +103,11 @@ impl World {
             Request::Logoff(_) => self.leave(id, time, "logoff", flight),
             Request::TreeDisconnect(_) => self.leave(id, time, "tree-disconnect", flight),
             Request::Echo(_) => {
-                let client = self.client_of(id, flight.session_id)?;
+                // It needs no session (MS-SMB2 3.3.5.15).
+                let client = match self.client_of(id, flight.session_id) {
+                    Ok(client) => client,
+                    Err(reason) => self.anyone_on(id).ok_or(reason)?,
+                };
                 flight.step = Some(self.put(client, chain, time, "echo", |draft| draft, &[]));
             }
             Request::Cancel(_) => return self.cancel(id, time, header, chain),
@@ -120,9 +124,14 @@ impl World {
             Request::Other { .. } => return Err("the command is not known"),
             request => {
                 let (client, draft, touches) = self.on_open(id, time, request, flight, chain)?;
-                let verb = draft.verb;
-                let args = draft.args;
-                let with = |draft: Draft| Draft { args, ..draft };
+                let Draft {
+                    verb, args, stale, ..
+                } = draft;
+                let with = |draft: Draft| Draft {
+                    args,
+                    stale,
+                    ..draft
+                };
                 let step = self.put(client, chain, time, verb, with, &touches);
                 flight.step = Some(step);
                 if let (sequence @ 1.., Some(open)) = (flight.lock_sequence, flight.open) {
@@ -134,6 +143,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A client on a connection.
+    fn anyone_on(&mut self, id: ConnectionId) -> Option<ClientIndex> {
+        let sessions = self.connections.get(&id)?.sessions.values();
+        let first = sessions.min().copied()?;
+        let session_id = self.sessions[first].id;
+        self.client_of(id, session_id).ok()
     }
 
     /// Puts a step of a request on a lane.
@@ -168,7 +185,27 @@ impl World {
             draft = draft.arg("chain", word);
         }
         chain.handle = handle;
+        if chain.replay || chain.sequence.is_some() {
+            draft = self.resent(draft, chain);
+        }
         self.add(draft, Some(time), touches, before.is_some())
+    }
+
+    /// With what the header says of a request that was sent before, or after the loss of a channel.
+    fn resent(&mut self, draft: Draft, chain: &Chain) -> Draft {
+        let verb = VOCABULARY.verbs.iter().find(|verb| verb.name == draft.verb);
+        let args = verb.map_or(&[][..], |verb| verb.args);
+        if !args.iter().any(|arg| arg.name == "replay") {
+            if chain.replay {
+                self.adapt("replay", "of a request that cannot be said to be one");
+            }
+            return draft;
+        }
+        let draft = draft.flag("replay", chain.replay);
+        match chain.sequence {
+            Some(sequence) => draft.arg("channel-sequence", u64::from(sequence)),
+            None => draft,
+        }
     }
 
     /// The step of a request that works on an open, without its place.
@@ -200,9 +237,17 @@ impl World {
             _ => return Err("the trace has no verb for it"),
         };
         self.tree(id, flight.session_id, flight.tree_id)?;
+        let client = self.client_of(id, flight.session_id)?;
         let open = self.open_of(id, time, file_id, flight, chain)?;
-        let Open { path, client, .. } = &self.opens[open];
-        let (path, client) = (path.clone(), *client);
+        if self.opens[open].pipe.is_some() {
+            let name = self.opens[open].name.clone();
+            let draft = |verb| Draft::new(0, verb).arg("handle", name.clone());
+            if let Some(draft) = self.on_pipe(open, draft, request)? {
+                flight.open = Some(open);
+                return Ok((client, draft, Vec::new()));
+            }
+        }
+        let path = self.opens[open].path.clone();
         let mut touches: Vec<(Key, Touch)> = parents(&path)
             .map(|parent| (Key::path(parent), Touch::Look))
             .collect();
@@ -217,7 +262,7 @@ impl World {
                 }
                 let asks = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
                 let draft = draft("close").flag("postquery", asks);
-                self.closing(id, open);
+                self.closing(open);
                 draft
             }
             Request::Flush(_) => draft("flush"),
@@ -292,6 +337,10 @@ impl World {
             _ => return Err("the trace has no verb for it"),
         };
         flight.open = Some(open);
+        if self.opens[open].pipe.is_some() {
+            touches.clear();
+            return Ok((client, draft, touches));
+        }
         if touches[change].1 == Touch::Change && draft.verb != "lock" {
             touches.extend(altered(&path));
         }

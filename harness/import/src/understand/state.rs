@@ -8,37 +8,106 @@ use super::reconnect::Durable;
 use crate::capture::ConnectionId;
 use smb_wire::crypto::{Key, PreauthHash, TransformCipher};
 use smb_wire::security::SecurityDescriptor;
-use smb_wire::{AdditionalInformation, Cipher, Dialect, FileId, Guid, OplockLevel, Request};
+use smb_wire::{
+    AdditionalInformation, Cipher, Dialect, FileId, Guid, OplockLevel, Request, SigningAlgorithm,
+};
 use std::collections::HashMap;
+
+/// A session, numbered over all connections.
+pub(super) type SessionIndex = usize;
 
 /// A client of the trace.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Client {
-    /// The identity; `None` for an anonymous log-in.
+    /// The identity; `None` for an anonymous log-in, and for a channel that logs in as its session's user.
     pub(super) user: Option<String>,
     pub(super) dialect: Option<Dialect>,
     pub(super) signing_required: bool,
+    /// It is a further channel of this one's session.
+    pub(super) channel_of: Option<ClientIndex>,
+    /// It logs in with another password than the user's.
+    pub(super) wrong_password: bool,
+    /// It has connected a file share.
+    pub(super) disk: bool,
+    /// It has connected that of pipes, and no other.
+    pub(super) pipes_only: bool,
+    /// The algorithms of its connection, where its line says them.
+    pub(super) algorithms: Option<Algorithms>,
 }
 
-/// A share that a session is connected to.
+/// What NEGOTIATE has settled, from 3.1.1 on (MS-SMB2 2.2.4.1.2, 2.2.4.1.6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Algorithms {
+    pub(super) cipher: Option<Cipher>,
+    pub(super) signing: Option<SigningAlgorithm>,
+}
+
+/// A share that a session is connected to, or was.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tree {
     /// The directory that stands for it in the trace; empty for the first share.
     pub(super) prefix: String,
     /// It is a file share.
     pub(super) disk: bool,
+    /// What the trace calls it; `None` for the tree that steps work on without a name.
+    pub(super) name: Option<String>,
+    /// From TREE_CONNECT to TREE_DISCONNECT.
+    pub(super) connected: bool,
+    /// A step connects it. That of a share of pipes is made when something is done there.
+    pub(super) has_step: bool,
 }
 
-/// A session on a connection.
+/// A connection that a session is bound to.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) connection: ConnectionId,
+    /// The client that its requests are steps of.
+    pub(super) client: Option<ClientIndex>,
+    /// The connection has not ended.
+    pub(super) alive: bool,
+}
+
+/// A session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    pub(super) client: Option<ClientIndex>,
+    /// SessionId.
+    pub(super) id: u64,
+    /// The connection of its log-in, and those that were bound later.
+    pub(super) channels: Vec<Channel>,
     pub(super) user: Option<String>,
     pub(super) anonymous: bool,
     pub(super) trees: HashMap<u32, Tree>,
+    /// A file share has been connected.
     pub(super) tree_connected: bool,
+    /// The tree that steps work on without naming one.
+    pub(super) default_tree: Option<u32>,
+    /// How many trees have a name.
+    pub(super) named_trees: usize,
     /// PreviousSessionId of its log-in.
     pub(super) previous: u64,
+    /// It was logged off.
+    pub(super) ended: bool,
+    /// Its client has logged in anew on the same connection.
+    pub(super) replaced: bool,
+    /// The ChannelSequence that a client has by itself: how many channels it has lost (MS-SMB2 3.2.7.1).
+    pub(super) sequence: u16,
+    /// Of its log-in (MS-SMB2 3.2.5.3.1).
+    pub(super) hash: Option<PreauthHash>,
+    /// What decrypts it, on whatever channel, once that is known.
+    pub(super) ciphers: Option<[TransformCipher; 2]>,
+}
+
+impl Session {
+    /// The channel on a connection.
+    pub(super) fn channel(&mut self, id: ConnectionId) -> Option<&mut Channel> {
+        let mut channels = self.channels.iter_mut().rev();
+        channels.find(|channel| channel.connection == id)
+    }
+
+    /// The client that logged in.
+    pub(super) fn owner(&self) -> Option<ClientIndex> {
+        self.channels.first()?.client
+    }
 }
 
 /// A request that waits for its answer.
@@ -46,6 +115,8 @@ pub(super) struct Session {
 pub(super) struct InFlight {
     /// Without the data of a write.
     pub(super) request: Request,
+    /// When it was sent, in nanoseconds since 1970.
+    pub(super) sent: u64,
     pub(super) kind: &'static str,
     pub(super) step: Option<StepIndex>,
     pub(super) open: Option<usize>,
@@ -73,7 +144,8 @@ pub(super) struct Connection {
     pub(super) has_gaps: bool,
     pub(super) dialect: Option<Dialect>,
     pub(super) signing_required: bool,
-    pub(super) sessions: HashMap<u64, Session>,
+    /// The sessions on it by their SessionIds.
+    pub(super) sessions: HashMap<u64, SessionIndex>,
     pub(super) in_flight: HashMap<u64, InFlight>,
     /// The user of the log-in that is going on.
     pub(super) user: Option<String>,
@@ -83,24 +155,21 @@ pub(super) struct Connection {
     pub(super) session_key: Option<Key>,
     /// Encrypted frames that no key was there for.
     pub(super) encrypted: u64,
-    pub(super) cipher: Option<Cipher>,
-    /// Of NEGOTIATE, of the log-in that is going on, and of each session (MS-SMB2 3.2.5.2, 3.2.5.3.1).
+    pub(super) algorithms: Algorithms,
+    /// Of NEGOTIATE and of the log-in that is going on (MS-SMB2 3.2.5.2, 3.2.5.3.1).
     pub(super) negotiate_hash: PreauthHash,
     pub(super) setup_hash: Option<PreauthHash>,
-    pub(super) session_hashes: HashMap<u64, PreauthHash>,
-    /// What decrypts each session, once that is known.
-    pub(super) ciphers: HashMap<u64, [TransformCipher; 2]>,
     pub(super) client_end: std::net::SocketAddr,
     pub(super) server_end: std::net::SocketAddr,
-    /// A break that is not answered yet, by what it is about.
-    pub(super) breaks: Vec<super::breaks::OpenBreak>,
 }
 
 /// An open file or directory.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) name: String,
-    pub(super) connection: ConnectionId,
+    pub(super) session: SessionIndex,
+    /// TreeId.
+    pub(super) tree: u32,
     pub(super) client: ClientIndex,
     /// The path in the trace, before names are replaced.
     pub(super) path: String,
@@ -112,6 +181,10 @@ pub(super) struct Open {
     /// `None` until it is answered.
     pub(super) file_id: Option<FileId>,
     pub(super) alive: bool,
+    /// It was closed, so that the trace has no name for it any more.
+    pub(super) closed: bool,
+    /// It is no file.
+    pub(super) pipe: Option<Pipe>,
     /// The server refused it.
     pub(super) failed: bool,
     pub(super) delete_on_close: bool,
@@ -127,6 +200,13 @@ pub(super) struct Open {
     pub(super) replays: bool,
     /// The open that it is again.
     pub(super) reconnects: Option<usize>,
+}
+
+/// What is known of a pipe.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pipe {
+    /// The last message to it is not in the trace, so its answer is not either.
+    pub(super) silent: bool,
 }
 
 /// A file, whatever its path.
@@ -159,4 +239,8 @@ pub(super) struct Chain {
     pub(super) inherits: bool,
     /// What the step before it works on.
     pub(super) handle: Option<String>,
+    /// ChannelSequence, where the client of a trace would send another one.
+    pub(super) sequence: Option<u16>,
+    /// SMB2_FLAGS_REPLAY_OPERATION.
+    pub(super) replay: bool,
 }

@@ -4,7 +4,7 @@ use super::answer::LARGEST_FILLED;
 use super::content::Source;
 use super::draft::{Data, Draft, StepIndex};
 use super::names::Names;
-use super::state::Client;
+use super::trees::CLOSED_SHARE;
 use super::world::World;
 use crate::error::ImportErrors;
 use crate::report::ImportReport;
@@ -22,6 +22,8 @@ impl World {
         name: &str,
     ) -> Result<(Trace, ImportReport, Names), ImportErrors> {
         self.write_descriptors();
+        self.pipes_alone();
+        let given_users = self.given_users();
         let order = self.settle();
         let labels = self.labels(&order);
         let names = self.lane_names();
@@ -39,6 +41,7 @@ impl World {
         if oplocks || leases || breaks.iter().any(|verb| verbs.contains(verb)) {
             trace.mode(Mode::Breaks);
         }
+        let of_states = |words: &[&str]| given_users.iter().any(|(_, word)| words.contains(word));
         let needs = [
             ("oplocks", oplocks),
             ("leases", leases),
@@ -46,11 +49,27 @@ impl World {
                 "durable-handles",
                 asks("durable") || verbs.contains("reconnect"),
             ),
+            ("multichannel", self.has_channels(&order)),
+            (
+                "share-permissions",
+                order
+                    .iter()
+                    .any(|&step| self.drafts[step].arg_is("share", CLOSED_SHARE)),
+            ),
+            ("account-states", of_states(&["disabled", "must-change"])),
+            ("domain", of_states(&["expired", "locked-out"])),
         ];
         for (word, _) in needs.into_iter().filter(|&(_, needed)| needed) {
             trace.need(word);
         }
         self.clients(&mut trace, &order, &names);
+        for (user, state) in &given_users {
+            let args = [
+                ("name".into(), user.clone().into()),
+                ("state".into(), OwnedValue::Word(state)),
+            ];
+            trace.given("user", &args);
+        }
         self.givens(&mut trace);
         self.steps(&mut trace, &order, &labels, &names);
         Ok((trace.build()?, self.report, self.names))
@@ -163,12 +182,15 @@ impl World {
 
     /// What each lane is called: A, B, and A_2 for the second lane of A.
     fn lane_names(&self) -> Vec<String> {
+        let clients: Vec<String> = (0..self.clients.len())
+            .map(|client| self.client_name(client))
+            .collect();
         let lanes = self.lanes.all();
         lanes
             .map(|(client, lane)| {
-                let client = client_name(client);
+                let client = &clients[client];
                 match lane {
-                    0 => client,
+                    0 => client.clone(),
                     lane => format!("{client}_{}", lane + 1),
                 }
             })
@@ -177,16 +199,23 @@ impl World {
 
     fn clients(&self, trace: &mut TraceBuilder, order: &[StepIndex], names: &[String]) {
         let used: HashSet<usize> = order.iter().map(|&step| self.drafts[step].lane).collect();
-        let owners: HashSet<usize> = used
+        let mut owners: HashSet<usize> = used
             .iter()
             .map(|&lane| self.lanes.client_of(lane))
             .collect();
+        let of_channels = owners
+            .iter()
+            .filter_map(|&client| self.clients[client].channel_of);
+        owners.extend(of_channels.collect::<Vec<_>>());
         for (lane, (client, place)) in self.lanes.all().enumerate() {
             if place == 0 && owners.contains(&client) {
-                let args = client_args(&self.clients[client]);
-                trace.client(&names[lane], &args);
+                let args = self.client_args(client);
+                match self.clients[client].channel_of {
+                    Some(owner) => trace.client_on(&names[lane], &self.client_name(owner), &args),
+                    None => trace.client(&names[lane], &args),
+                };
             } else if used.contains(&lane) {
-                trace.lane(&names[lane], &client_name(client));
+                trace.lane(&names[lane], &self.client_name(client));
             }
         }
     }
@@ -305,27 +334,4 @@ fn expectation(draft: &mut Draft, data: Option<u64>) -> ExpectSpec {
     }
     let status = std::mem::replace(&mut draft.status, ExpectStatus::Ok);
     ExpectSpec { status, fields }
-}
-
-/// A to Z, then C27 and so on.
-pub(super) fn client_name(client: usize) -> String {
-    match u8::try_from(client) {
-        Ok(number @ 0..26) => char::from(b'A' + number).to_string(),
-        _ => format!("C{}", client + 1),
-    }
-}
-
-fn client_args(client: &Client) -> Vec<(std::borrow::Cow<'static, str>, OwnedValue)> {
-    let mut args = Vec::new();
-    match &client.user {
-        Some(user) => args.push(("user".into(), user.clone().into())),
-        None => args.push(("anonymous".into(), OwnedValue::Flag)),
-    }
-    if let Some(word) = client.dialect.and_then(|dialect| dialect.word()) {
-        args.push(("dialect".into(), word.into()));
-    }
-    if client.signing_required {
-        args.push(("signing".into(), "required".into()));
-    }
-    args
 }

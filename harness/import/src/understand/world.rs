@@ -1,15 +1,17 @@
 //! All that is known at a point of a capture.
 
+use super::breaks::OpenBreak;
 use super::content::Fills;
 use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
 use super::keys::CaptureKeys;
 use super::lanes::{self, ClientIndex, Lanes, Touch};
+use super::login::Refused;
 use super::names::Names;
 use super::ntlm::Passwords;
 use super::reconnect::Gone;
 use super::security::Accounts;
-use super::state::{Client, Connection, Node, Open};
+use super::state::{Algorithms, Client, Connection, Node, Open, Session, SessionIndex};
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
 use crate::report::ImportReport;
 use smb_wire::crypto::PreauthHash;
@@ -27,7 +29,7 @@ pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) by_path: HashMap<String, usize>,
     pub(super) opens: Vec<Open>,
-    pub(super) by_id: HashMap<(ConnectionId, FileId), usize>,
+    pub(super) by_id: HashMap<(SessionIndex, FileId), usize>,
     pub(super) clients: Vec<Client>,
     pub(super) names: Names,
     pub(super) keys: CaptureKeys,
@@ -35,14 +37,23 @@ pub(super) struct World {
     /// File shares in the order of their first use, in lower case.
     pub(super) shares: Vec<String>,
     /// Opens by the keys that name them as sources of copies.
-    pub(super) resume_keys: HashMap<(ConnectionId, [u8; 24]), usize>,
+    pub(super) resume_keys: HashMap<(SessionIndex, [u8; 24]), usize>,
     /// Extended attributes that steps have set: name and value.
     pub(super) attributes_set: HashSet<(Vec<u8>, Vec<u8>)>,
     pub(super) accounts: Accounts,
     /// Clients that have lost their connection, by ClientGuid.
     pub(super) gone: HashMap<Guid, Vec<Gone>>,
-    /// The clients of sessions.
-    pub(super) sessions: HashMap<u64, ClientIndex>,
+    pub(super) sessions: Vec<Session>,
+    /// The last session of each SessionId.
+    pub(super) by_session_id: HashMap<u64, SessionIndex>,
+    /// Breaks that are not answered yet.
+    pub(super) breaks: Vec<OpenBreak>,
+    /// Log-ins of accounts that the server would not let in whatever their password.
+    pub(super) states: Vec<(String, &'static str, StepIndex)>,
+    /// The clients whose log-ins failed, by what they are.
+    pub(super) refused: HashMap<Refused, ClientIndex>,
+    /// The first step that sent each CreateGuid.
+    pub(super) create_guids: HashMap<Guid, StepIndex>,
     /// Lease keys, numbered in the order of their first use.
     pub(super) lease_names: HashMap<Guid, usize>,
     pub(super) frames: u64,
@@ -72,7 +83,12 @@ impl World {
             attributes_set: HashSet::new(),
             accounts: Accounts::default(),
             gone: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: Vec::new(),
+            by_session_id: HashMap::new(),
+            breaks: Vec::new(),
+            states: Vec::new(),
+            refused: HashMap::new(),
+            create_guids: HashMap::new(),
             lease_names: HashMap::new(),
             frames: 0,
             start: None,
@@ -143,14 +159,11 @@ impl FrameSink for World {
                 challenge: None,
                 session_key: None,
                 encrypted: 0,
-                cipher: None,
+                algorithms: Algorithms::default(),
                 negotiate_hash: PreauthHash::default(),
                 setup_hash: None,
-                session_hashes: HashMap::new(),
-                ciphers: HashMap::new(),
                 client_end: info.client,
                 server_end: info.server,
-                breaks: Vec::new(),
             },
         );
     }

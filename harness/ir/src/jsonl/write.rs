@@ -53,7 +53,7 @@ impl Trace {
         for client in self.clients() {
             out.extend_from_slice(b"{\"client\":");
             string(out, client.name());
-            if let Some(on) = client.on() {
+            if let Some(on) = client.through().or(client.on()) {
                 out.extend_from_slice(b",\"on\":");
                 string(out, self.client(on).name());
             }

@@ -51,7 +51,7 @@ impl Trace {
         }
         for client in self.clients() {
             let _ = write!(text, "client {}", client.name());
-            if let Some(on) = client.on() {
+            if let Some(on) = client.through().or(client.on()) {
                 let _ = write!(text, " on={}", self.client(on).name());
             }
             write_args(&mut text, self.vocabulary().client_args, client.args());
