@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use common::{is_without_server, run, text};
 use replay_ir::{ClientId, Step, Trace};
+use smb_vocabulary::is_channel;
 
 /// Traces of the suite that pass against every server, of all kinds that a capture shows in full.
-const TRACES: [&str; 22] = [
+const TRACES: [&str; 54] = [
     "acl/automatic-inheritance.ir",
     "acl/moved-files-keep-their-list.ir",
     "compound/create-query-close.ir",
@@ -29,10 +30,42 @@ const TRACES: [&str; 22] = [
     "lease/supersede-breaks-to-none.ir",
     "lease/version-2-epoch.ir",
     "lock/blocking-closed.ir",
+    "multichannel/acknowledged-on-the-other-channel.ir",
+    "multichannel/bind-by-another-user.ir",
+    "multichannel/bind-to-an-old-dialect.ir",
+    "multichannel/bind-with-a-wrong-password.ir",
+    "multichannel/bind-with-an-old-dialect.ir",
+    "multichannel/bind-with-another-cipher.ir",
+    "multichannel/bind-with-another-dialect.ir",
+    "multichannel/bind-with-another-signing-algorithm.ir",
+    "multichannel/bind.ir",
+    "multichannel/bound-again.ir",
+    "multichannel/encrypted.ir",
+    "multichannel/one-channel-ends.ir",
+    "multichannel/open-on-one-close-on-the-other.ir",
+    "multichannel/reauthenticated.ir",
+    "multichannel/signed.ir",
+    "multichannel/three-channels.ir",
+    "multichannel/two-clients-two-sessions.ir",
+    "multichannel/two-requests-on-a-channel.ir",
+    "multichannel/wait-on-one-unlock-on-the-other.ir",
+    "multichannel/write-sent-again.ir",
     "notify/a-file.ir",
     "oplock/level-ii-after-break-is-broken-again.ir",
     "oplock/own-write-breaks-level-ii.ir",
     "rename/basics.ir",
+    "session/share-connected-again.ir",
+    "session/named-trees.ir",
+    "session/same-share-twice.ir",
+    "session/login-again.ir",
+    "session/disconnected-tree.ir",
+    "session/reauthentication-refused.ir",
+    "session/previous-session.ir",
+    "session/stale-handle.ir",
+    "ioctl/pipe-transceive.ir",
+    "compound/two-trees.ir",
+    "notify/second-tree.ir",
+    "durable/v2-reconnect.ir",
     "sharemode/read-write-matrix.ir",
 ];
 
@@ -46,11 +79,19 @@ fn load(path: &Path) -> Trace {
     .expect("a trace that loads")
 }
 
-/// The steps of a client and of those that share its session, in their order, without what is said about breaks: that an
+/// The client whose connection a client uses.
+fn connection(trace: &Trace, id: ClientId) -> ClientId {
+    let client = trace.client(id);
+    let on = client.on().filter(|_| !is_channel(client));
+    client.through().or(on).unwrap_or(id)
+}
+
+/// The steps of a client and of those that share its connection, in their order, without what is said about breaks: that an
 /// acknowledgement took its time may be the machine's doing.
 fn steps_of(trace: &Trace, client: ClientId) -> Vec<Step<'_>> {
-    let owner = |step: &Step<'_>| trace.client(step.client()).on().unwrap_or(step.client());
-    let own = trace.steps().filter(|step| owner(step) == client);
+    let own = trace
+        .steps()
+        .filter(|step| connection(trace, step.client()) == client);
     own.filter(|step| step.verb().name != "on-break").collect()
 }
 
@@ -81,7 +122,7 @@ fn is_same(expected: &Step<'_>, imported: &Step<'_>) -> bool {
 
 /// Whether the steps of a client have come out: all of them, and then nothing but its orderly end.
 fn came_out(expected: &[Step<'_>], imported: &[Step<'_>]) -> bool {
-    let end = ["close", "tree-disconnect", "logoff"];
+    let end = ["close", "tree-disconnect", "logoff", "disconnect"];
     imported.len() >= expected.len()
         && expected.iter().zip(imported).all(|(a, b)| is_same(a, b))
         && imported[expected.len()..]
@@ -90,10 +131,7 @@ fn came_out(expected: &[Step<'_>], imported: &[Step<'_>]) -> bool {
 }
 
 fn owners(trace: &Trace) -> Vec<ClientId> {
-    let all = trace.steps().map(|step| {
-        let client = step.client();
-        trace.client(client).on().unwrap_or(client)
-    });
+    let all = trace.steps().map(|step| connection(trace, step.client()));
     let mut owners: Vec<ClientId> = all.collect();
     owners.sort_unstable();
     owners.dedup();

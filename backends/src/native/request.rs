@@ -49,7 +49,7 @@ pub(super) fn is_request(operation: &Operation<'_>) -> bool {
         operation,
         Operation::Connect { .. }
             | Operation::Disconnect
-            | Operation::Reauthenticate
+            | Operation::Reauthenticate { .. }
             | Operation::Cancel { .. }
             | Operation::OnBreak(_)
             | Operation::Raw { .. }
@@ -150,7 +150,7 @@ pub(super) fn body(
         }
         Operation::Connect { .. }
         | Operation::Disconnect
-        | Operation::Reauthenticate
+        | Operation::Reauthenticate { .. }
         | Operation::Cancel { .. }
         | Operation::OnBreak(_)
         | Operation::Acknowledge(_)

@@ -50,6 +50,15 @@ pub(super) struct Setup {
     flags: Option<SessionFlags>,
 }
 
+/// What a login is for.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// A new session, which replaces the one with this id, if it is not 0.
+    Session { previous: u64 },
+    /// The user of the session that there is.
+    Reauthentication { wrong_password: bool },
+}
+
 /// How far a [`Setup`] is.
 enum Login {
     /// The key distribution center is asked for tickets, by this task.
@@ -203,14 +212,22 @@ impl Shared {
 
     /// Logs a client in on the established connection.
     pub(super) fn log_in(self: &Arc<Self>, state: &mut State, lane: u16, op: Op, previous: u64) {
-        if let Err(outcome) = self.start(state, lane, Some(op), Some(previous)) {
+        let login = Kind::Session { previous };
+        if let Err(outcome) = self.start(state, lane, Some(op), login) {
             state.lanes[usize::from(lane)].done(op, outcome);
         }
     }
 
     /// Authenticates a client's session anew.
-    pub(super) fn reauthenticate(self: &Arc<Self>, state: &mut State, lane: u16, op: Op) {
-        if let Err(outcome) = self.start(state, lane, Some(op), None) {
+    pub(super) fn reauthenticate(
+        self: &Arc<Self>,
+        state: &mut State,
+        lane: u16,
+        op: Op,
+        wrong_password: bool,
+    ) {
+        let login = Kind::Reauthentication { wrong_password };
+        if let Err(outcome) = self.start(state, lane, Some(op), login) {
             state.lanes[usize::from(lane)].done(op, outcome);
         }
     }
@@ -234,27 +251,33 @@ impl Shared {
             left: lanes.len(),
         });
         for lane in lanes {
-            if let Err(outcome) = self.start(state, lane, None, Some(0)) {
+            let login = Kind::Session { previous: 0 };
+            if let Err(outcome) = self.start(state, lane, None, login) {
                 state.login_ended(lane, Some(format!("{outcome:?}")));
             }
         }
         true
     }
 
-    /// Starts a login of a lane: a new session that replaces `previous`, or a reauthentication.
+    /// Starts a login of a lane.
     fn start(
         self: &Arc<Self>,
         state: &mut State,
         lane: u16,
         op: Option<Op>,
-        previous: Option<u64>,
+        kind: Kind,
     ) -> Result<(), Outcome> {
+        let (previous, wrong_password) = match kind {
+            Kind::Session { previous } => (Some(previous), false),
+            Kind::Reauthentication { wrong_password } => (None, wrong_password),
+        };
         let slot = state.slot(lane);
         let context = state.own.iter().find(|own| own.lane == lane);
         let context = context.map_or(&self.context, |own| &own.context).clone();
         let trace = context.trace.clone();
-        let settings = ClientSettings::of(&trace, trace.client(context.client))
+        let mut settings = ClientSettings::of(&trace, trace.client(context.client))
             .map_err(|error| Outcome::Broken(error.to_string()))?;
+        settings.wrong_password |= wrong_password;
         let identity = login::identity(&context, &settings)?;
         let target = &context.target;
         let mechanism = mechanism(&settings, target);

@@ -90,7 +90,9 @@ impl Shared {
     fn submit_one(self: &Arc<Self>, state: &mut State, lane: u16, member: &Member<'_>) {
         match &member.operation {
             Operation::Connect { previous } => self.connect(state, lane, member.op, *previous),
-            Operation::Reauthenticate => self.reauthenticate(state, lane, member.op),
+            Operation::Reauthenticate { wrong_password } => {
+                self.reauthenticate(state, lane, member.op, *wrong_password);
+            }
             Operation::Disconnect => {
                 self.end(
                     state,

@@ -105,7 +105,7 @@ pub(super) fn body(operation: &Operation<'_>, file: FileId, place: &Place) -> Re
         Operation::Notify(_) => return Err("notify".into()),
         Operation::Acknowledge(_) => return Err("acknowledge".into()),
         Operation::Reconnect(_) => return Err("reconnect".into()),
-        Operation::Reauthenticate => return Err("reauthenticate".into()),
+        Operation::Reauthenticate { .. } => return Err("reauthenticate".into()),
         Operation::Connect { .. }
         | Operation::Disconnect
         | Operation::Cancel { .. }

@@ -46,7 +46,10 @@ pub enum Operation<'t> {
         previous: PreviousSession<'t>,
     },
     /// SESSION_SETUP in the session that there is.
-    Reauthenticate,
+    Reauthenticate {
+        /// With a password that is not the identity's.
+        wrong_password: bool,
+    },
     /// Closes the transport.
     Disconnect,
     /// TREE_CONNECT to a share of the server.
@@ -170,7 +173,9 @@ impl<'t> Operation<'t> {
                     Some(client) => PreviousSession::Of(client),
                 },
             },
-            "reauthenticate" => Self::Reauthenticate,
+            "reauthenticate" => Self::Reauthenticate {
+                wrong_password: args.has("wrong-password"),
+            },
             "disconnect" => Self::Disconnect,
             "tree-connect" => Self::TreeConnect {
                 share: args.str("share"),

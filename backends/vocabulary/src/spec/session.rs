@@ -1,6 +1,6 @@
 //! Verbs of connections, sessions and trees, and those that send nothing of their own.
 
-use super::{CHAIN, field, fields, file, header, notify, optional, positional, trailing};
+use super::{CHAIN, field, fields, file, flag, header, notify, optional, positional, trailing};
 use crate::client::{check_client_name, check_name};
 use replay_ir::{ArgKind, FieldSpec, Role, VerbSpec};
 
@@ -85,7 +85,10 @@ pub(super) const REAUTHENTICATE: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Logs in once more in the client's session, which keeps its id, its keys, its trees and what is open.",
     section: "MS-SMB2 3.2.4.2.3.1, 3.3.5.5.3",
-    args: &[],
+    args: &[flag(
+        "wrong-password",
+        "Logs in with a password that is not the identity's.",
+    )],
     answer: &[MECHANISM],
     example: "A reauthenticate",
 };

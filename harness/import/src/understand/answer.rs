@@ -2,7 +2,7 @@
 
 use super::content::Source;
 use super::draft::{Data, Draft, Progress, StepIndex};
-use super::request::canonical;
+use super::paths::canonical;
 use super::state::InFlight;
 use super::world::World;
 use crate::capture::ConnectionId;

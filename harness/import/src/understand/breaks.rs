@@ -2,7 +2,8 @@
 
 use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{Key, Touch};
-use super::request::{Reason, base};
+use super::paths::base;
+use super::request::Reason;
 use super::state::{Chain, InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;

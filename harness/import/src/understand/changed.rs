@@ -1,7 +1,7 @@
 //! What a SET_INFO that succeeded has changed.
 
 use super::initial::Seen;
-use super::request::{base, canonical};
+use super::paths::{base, canonical};
 use super::world::World;
 use smb_wire::FileInfoClass;
 use smb_wire::fscc::{

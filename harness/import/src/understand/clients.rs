@@ -5,6 +5,7 @@ use super::lanes::ClientIndex;
 use super::trees::PIPES;
 use super::world::World;
 use replay_ir::OwnedValue;
+use smb_wire::{Dialect, SigningAlgorithm};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -57,9 +58,14 @@ impl World {
         if client.signing_required != owner.is_some_and(|owner| owner.signing_required) {
             args.push(("signing".into(), signing.into()));
         }
-        if let Some(algorithms) = client.algorithms {
+        let negotiated = client.dialect == Some(Dialect::SMB_3_1_1);
+        if let Some(algorithms) = client.algorithms.filter(|_| negotiated) {
             let word = algorithms.cipher.and_then(|cipher| cipher.word());
-            let signing = algorithms.signing.and_then(|signing| signing.word());
+            // What a connection signs by where nothing was said of it (MS-SMB2 3.1.4.1).
+            let signing = algorithms
+                .signing
+                .unwrap_or(SigningAlgorithm::AES_CMAC)
+                .word();
             for (name, word) in [("cipher", word), ("signing-algorithm", signing)] {
                 if let Some(word) = word {
                     let list = OwnedValue::List(vec![OwnedValue::Token(word.to_owned())]);

@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::draft::StepIndex;
 use super::initial::Seen;
-use super::request::{base, canonical};
+use super::paths::{base, canonical};
 use super::state::{InFlight, Node};
 use super::world::World;
 use replay_ir::OwnedValue;

@@ -1,13 +1,18 @@
 //! The ends of connections, trees and sessions, and of what was open there.
 
-use super::draft::{Draft, Progress};
+use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{ClientIndex, Key, Touch};
-use super::request::listings;
+use super::paths::listings;
 use super::state::{InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::{ConnectionId, Direction};
 use replay_ir::{ExpectStatus, OwnedValue};
 use smb_wire::ntstatus;
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// What a client says of a server that has closed the connection.
+const CONNECTION_DISCONNECTED: u32 = 0xC000_020C;
 
 impl World {
     /// A client's connection has ended, or the capture.
@@ -27,7 +32,7 @@ impl World {
             let Some(step) = flight.step else { continue };
             // What was pending has had an answer, and a handle may have come of it.
             if self.drafts[step].progress == Progress::Sent {
-                self.drop_step(step, "the capture has no answer to it");
+                self.unanswered(step, time.saturating_sub(flight.sent), by);
             }
         }
         let mut clients: Vec<ClientIndex> = Vec::new();
@@ -49,6 +54,7 @@ impl World {
             for open in self.opens.iter_mut().filter(|open| open.session == index) {
                 if open.alive && open.file_id.is_some() {
                     lost = true;
+                    self.lost_durable |= open.durable.is_some();
                     touches.push((Key::path(&open.path), Touch::Change));
                     if open.delete_on_close {
                         touches.extend(listings(&open.path, Touch::Change));
@@ -73,6 +79,31 @@ impl World {
             let step = self.add(Draft::new(lane, "disconnect"), Some(time), &touches, false);
             self.drafts[step].progress = Progress::Done;
         }
+    }
+
+    /// A request had no answer when its connection ended, `after` nanoseconds later.
+    fn unanswered(&mut self, step: StepIndex, after: u64, by: Option<Direction>) {
+        let frame = self.drafts[step].frame;
+        let members = (0..self.drafts.len()).rev().take(64);
+        let members = members.filter(|&other| self.drafts[other].frame == frame);
+        let alone = frame.is_some() && members.count() == 1;
+        let draft = &mut self.drafts[step];
+        match by.filter(|_| alone) {
+            None => return self.drop_step(step, "the capture has no answer to it"),
+            Some(Direction::ToClient) => {
+                draft.status = ExpectStatus::OneOf(vec![CONNECTION_DISCONNECTED]);
+            }
+            // Its client did not wait for one.
+            Some(Direction::ToServer) => {
+                let silence = (after / MILLISECOND).clamp(1, 1000) * MILLISECOND;
+                let silence = OwnedValue::Duration(silence);
+                draft.args.push(("silence".into(), silence));
+                draft.status = ExpectStatus::Anything;
+            }
+        }
+        // Only of a frame that was changed may the answer be missing; this changes nothing.
+        draft.edit("header.flags=+0".to_owned());
+        draft.progress = Progress::Done;
     }
 
     /// LOGOFF and TREE_DISCONNECT, of a session that has done something.

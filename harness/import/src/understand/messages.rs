@@ -58,15 +58,14 @@ impl World {
                 hash.update(message);
                 connection.setup_hash = Some(hash);
             }
-            (Command::SESSION_SETUP, true) => match header.status {
-                ntstatus::MORE_PROCESSING_REQUIRED => {
-                    if let Some(hash) = &mut connection.setup_hash {
-                        hash.update(message);
-                    }
+            // After the last answer it is the session's.
+            (Command::SESSION_SETUP, true)
+                if header.status == ntstatus::MORE_PROCESSING_REQUIRED =>
+            {
+                if let Some(hash) = &mut connection.setup_hash {
+                    hash.update(message);
                 }
-                // It is the session's once that is there.
-                _ => {}
-            },
+            }
             _ => {}
         }
     }

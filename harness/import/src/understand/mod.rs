@@ -1,13 +1,15 @@
 //! From the frames of a capture to a trace.
 //!
-//! `world` takes the frames; `login`, `request` and those that it calls for one command each, `answer` and `breaks`
-//! understand the messages in them; `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace` writes it all
-//! down. How each message is mapped, and what a trace does not say of it, is in `docs/captures.md`.
+//! `world` takes the frames and `messages` what is in them. `login`, `channels`, `refused` and `trees` find out who the clients are, `request`
+//! and those that it calls for one command each make steps, `answer` and those that it calls say what they expect, `breaks` and `ends` see
+//! to what comes by itself. `lanes` finds what must wait for what, `content` and `initial` follow the server's files, and `trace`
+//! writes it all down, with the `clients`. How each message is mapped, and what a trace does not say of it, is in `docs/captures.md`.
 
 mod anonymize;
 mod answer;
 mod breaks;
 mod changed;
+mod channels;
 mod clients;
 mod content;
 mod create;
@@ -26,11 +28,14 @@ mod messages;
 mod names;
 mod ntlm;
 mod opens;
+mod paths;
 mod pipes;
 mod queries;
 mod reconnect;
+mod refused;
 mod request;
 mod security;
+mod set_info;
 mod stale;
 mod state;
 mod trace;

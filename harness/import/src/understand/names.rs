@@ -1,7 +1,7 @@
 //! Names of the capture as the trace has them.
 
 use super::anonymize::NameKey;
-use super::request::base;
+use super::paths::base;
 use super::security::is_of_accounts;
 use smb_vocabulary::paths;
 use smb_wire::UnicodeString;

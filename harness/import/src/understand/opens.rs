@@ -47,7 +47,15 @@ impl World {
     /// What is open under a FileId in the session of a request.
     fn open_in(&self, id: ConnectionId, flight: &InFlight, file_id: FileId) -> Option<usize> {
         let session = self.session_of(id, flight.session_id)?;
-        self.by_id.get(&(session, file_id)).copied()
+        let own = self.by_id.get(&(session, file_id)).copied();
+        own.or_else(|| {
+            // A client may go on to name what it had open in the session before.
+            let client = self.sessions[session].owner()?;
+            let before = (0..session).rev();
+            let mut its = before.filter(|&before| self.sessions[before].owner() == Some(client));
+            let before = its.find_map(|before| self.by_id.get(&(before, file_id)).copied());
+            before.filter(|&open| !self.opens[open].alive)
+        })
     }
 
     /// An open from before the capture: a file of unknown name.

@@ -4,7 +4,8 @@
 use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{ClientIndex, Key, Touch};
 use super::names::WirePath;
-use super::request::{Reason, base};
+use super::paths::base;
+use super::request::Reason;
 use super::state::SessionIndex;
 use super::world::World;
 use crate::capture::ConnectionId;
@@ -45,10 +46,13 @@ const MAY_DIFFER: [(&str, Option<&str>); 8] = [
     ("lease-version", None),
 ];
 
-/// The reconnect context of a request: FileId, CreateGuid, and the word of `durable=`.
-pub(super) fn wanted(request: &CreateRequest) -> Option<(FileId, Option<Guid>, &'static str)> {
-    let mut contexts = request.create_contexts.iter();
-    contexts.find_map(|context| match context {
+/// A reconnect context: FileId, CreateGuid, and the word of `durable=`.
+pub(super) type Wanted = (FileId, Option<Guid>, &'static str);
+
+/// The reconnect context of a request.
+pub(super) fn wanted(request: &CreateRequest) -> Result<Option<Wanted>, Reason> {
+    let contexts = request.create_contexts.iter();
+    let mut wanted = contexts.filter_map(|context| match context {
         RequestContext::DurableHandleReconnect(file_id) => Some((*file_id, None, "v1")),
         RequestContext::DurableHandleReconnectV2(again) => {
             let word = match again.flags.contains(DurableFlags::PERSISTENT) {
@@ -58,7 +62,11 @@ pub(super) fn wanted(request: &CreateRequest) -> Option<(FileId, Option<Guid>, &
             Some((again.file_id, Some(again.create_guid), word))
         }
         _ => None,
-    })
+    });
+    match (wanted.next(), wanted.next()) {
+        (_, Some(_)) => Err("it reconnects by two contexts at once"),
+        (wanted, None) => Ok(wanted),
+    }
 }
 
 /// What a later reconnect needs of a request that asks for a durable open.
@@ -244,17 +252,20 @@ impl World {
         Some(self.client_name(client))
     }
 
-    /// A new client whose session takes the place of another one.
-    pub(super) fn replacing(&mut self, client: ClientIndex, previous: u64) {
+    /// A new client whose session takes the place of another one; false if there is none.
+    pub(super) fn replacing(&mut self, client: ClientIndex, previous: u64) -> bool {
         if let Some(other) = self.client_with(previous)
             && other != client
         {
             let step = self.connect(client, Some(self.client_name(other)));
             self.lanes.ends(step, other, &mut self.drafts);
+            return true;
         }
+        false
     }
 
-    fn connect(&mut self, client: ClientIndex, previous: Option<String>) -> StepIndex {
+    /// The step that connects a client.
+    pub(super) fn connect(&mut self, client: ClientIndex, previous: Option<String>) -> StepIndex {
         let lane = self.lanes.free(client, None, &self.drafts);
         let mut draft = Draft::new(lane, "connect");
         if let Some(previous) = previous {

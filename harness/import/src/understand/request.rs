@@ -3,8 +3,8 @@
 use super::draft::{Draft, Progress};
 use super::lanes::{ClientIndex, Key, Touch};
 use super::lock::lock;
-use super::names::{WirePath, wire_path};
-use super::state::{Chain, InFlight};
+use super::paths::{altered, listings, parents};
+use super::state::{Chain, InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
@@ -22,48 +22,6 @@ const BUFFER: u32 = 65_536;
 
 /// The longest write of a step.
 const LONGEST_WRITE: usize = 8 << 20;
-
-/// What is in the directories above a path.
-pub(super) fn listings(path: &str, touch: Touch) -> Vec<(Key, Touch)> {
-    let mut all = vec![(Key::listing(""), touch)];
-    all.extend(parents(path).map(|parent| (Key::listing(parent), touch)));
-    all
-}
-
-/// Where a change of a path is told to who asks.
-pub(super) fn altered(path: &str) -> impl Iterator<Item = (Key, Touch)> {
-    let above = std::iter::once("").chain(parents(path));
-    above.map(|parent| (Key::watched(parent), Touch::Alter))
-}
-
-/// The directories above a path, outermost first, without the root.
-pub(super) fn parents(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at])
-}
-
-/// A path with a stream's name as it is compared: `f:s:$DATA` is `f:s`, and `f::$DATA` is `f`.
-pub(super) fn canonical(path: &str) -> String {
-    let file = base(path);
-    let mut parts = path[file.len()..].splitn(3, ':').skip(1);
-    match (parts.next(), parts.next()) {
-        (None | Some(""), _) => file.to_owned(),
-        (Some(stream), None | Some("")) => format!("{file}:{stream}"),
-        (Some(stream), Some(kind)) if kind.eq_ignore_ascii_case("$DATA") => {
-            format!("{file}:{stream}")
-        }
-        // Of another type: no stream that a file can have.
-        (Some(_), Some(_)) => file.to_owned(),
-    }
-}
-
-/// A path without the name of a stream.
-pub(super) fn base(path: &str) -> &str {
-    let name = path.rfind('/').map_or(0, |at| at + 1);
-    match path[name..].find(':') {
-        Some(colon) => &path[..name + colon],
-        None => path,
-    }
-}
 
 /// A step on an open: whose it is, the step itself, and what it touches.
 type OnOpen = (ClientIndex, Draft, Vec<(Key, Touch)>);
@@ -103,7 +61,7 @@ impl World {
             Request::Logoff(_) => self.leave(id, time, "logoff", flight),
             Request::TreeDisconnect(_) => self.leave(id, time, "tree-disconnect", flight),
             Request::Echo(_) => {
-                // It needs no session (MS-SMB2 3.3.5.15).
+                // It needs no session.
                 let client = match self.client_of(id, flight.session_id) {
                     Ok(client) => client,
                     Err(reason) => self.anyone_on(id).ok_or(reason)?,
@@ -146,11 +104,14 @@ impl World {
     }
 
     /// A client on a connection.
-    fn anyone_on(&mut self, id: ConnectionId) -> Option<ClientIndex> {
+    pub(super) fn anyone_on(&mut self, id: ConnectionId) -> Option<ClientIndex> {
         let sessions = self.connections.get(&id)?.sessions.values();
-        let first = sessions.min().copied()?;
-        let session_id = self.sessions[first].id;
-        self.client_of(id, session_id).ok()
+        let mut sessions: Vec<SessionIndex> = sessions.copied().collect();
+        sessions.sort_unstable();
+        sessions.into_iter().find_map(|session| {
+            let session_id = self.sessions[session].id;
+            self.client_of(id, session_id).ok()
+        })
     }
 
     /// Puts a step of a request on a lane.
@@ -248,6 +209,9 @@ impl World {
             }
         }
         let path = self.opens[open].path.clone();
+        // It may go by another tree than that of its handle, as far as a step can say that.
+        let elsewhere = self.opens[open].tree != flight.tree_id && chain.members == 1;
+        let elsewhere = elsewhere && matches!(request, Request::Read(_) | Request::Write(_));
         let mut touches: Vec<(Key, Touch)> = parents(&path)
             .map(|parent| (Key::path(parent), Touch::Look))
             .collect();
@@ -337,6 +301,10 @@ impl World {
             _ => return Err("the trace has no verb for it"),
         };
         flight.open = Some(open);
+        let draft = match elsewhere {
+            true => self.on_tree(id, draft, flight)?,
+            false => draft,
+        };
         if self.opens[open].pipe.is_some() {
             touches.clear();
             return Ok((client, draft, touches));
@@ -381,21 +349,6 @@ impl World {
         let cancel = self.put(client, chain, time, "cancel", with, &[]);
         self.drafts[cancel].progress = Progress::Done;
         Ok(())
-    }
-
-    /// Reads a path of a request; `prefix` is the directory of its share.
-    pub(super) fn path_of(
-        &self,
-        name: &smb_wire::UnicodeString,
-        dfs: bool,
-        prefix: &str,
-    ) -> Result<WirePath, Reason> {
-        Ok(match wire_path(name, dfs)? {
-            WirePath::Below(path) if prefix.is_empty() => WirePath::Below(path),
-            WirePath::Below(path) if path.is_empty() => WirePath::Below(prefix.to_owned()),
-            WirePath::Below(path) => WirePath::Below(format!("{prefix}/{path}")),
-            raw @ WirePath::Raw(_) => raw,
-        })
     }
 }
 

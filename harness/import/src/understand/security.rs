@@ -11,8 +11,8 @@ use replay_ir::OwnedValue;
 use smb_vocabulary::words;
 use smb_wire::AdditionalInformation;
 use smb_wire::messages::{QueryInfoRequest, SetInfoRequest};
-use smb_wire::security::{Ace, AceBody, SecurityControl, SecurityDescriptor, Sid, sddl};
-use std::collections::HashMap;
+use smb_wire::security::{Ace, AceBody, AceType, SecurityControl, SecurityDescriptor, Sid, sddl};
+use std::collections::{BTreeMap, HashMap};
 
 const DECODE: Reason = "its security descriptor does not decode";
 
@@ -23,6 +23,8 @@ pub(super) struct Described {
     descriptor: SecurityDescriptor,
     /// The parts that are expected; `None` for a descriptor that is sent as `sd=`.
     expected: Option<AdditionalInformation>,
+    /// Its list is expected if the file of this node is given with it.
+    given: Option<usize>,
 }
 
 /// What is known of security identifiers.
@@ -30,6 +32,8 @@ pub(super) struct Described {
 pub(super) struct Accounts {
     users: HashMap<Sid, String>,
     described: Vec<Described>,
+    /// What files had before the first step, by their nodes.
+    existing: BTreeMap<usize, SecurityDescriptor>,
 }
 
 /// The bits of AdditionalInformation that have a list or an identifier of their own.
@@ -104,6 +108,7 @@ impl World {
             step,
             descriptor,
             expected: None,
+            given: None,
         });
     }
 
@@ -116,10 +121,20 @@ impl World {
                 "its answer does not decode; only the status is expected",
             );
         };
-        let Some(node) = self.nodes.get(self.opens[open].node) else {
+        let index = self.opens[open].node;
+        let Some(node) = self.nodes.get(index) else {
             return;
         };
         let set = node.security_set;
+        let listed = parts_of(&descriptor).contains(AdditionalInformation::DACL);
+        let as_it_was = node.existed && !set.contains(AdditionalInformation::DACL) && listed;
+        if as_it_was {
+            let existing = &mut self.accounts.existing;
+            existing.entry(index).or_insert_with(|| descriptor.clone());
+        }
+        // What a list inherits is the affair of the directory that it is in.
+        let protected = descriptor.control.contains(SecurityControl::DACL_PROTECTED);
+        let given = (as_it_was && protected).then_some(index);
         let maker = node
             .made_by
             .and_then(|client| self.clients[client].user.clone());
@@ -130,11 +145,12 @@ impl World {
             self.accounts.users.entry(owner.clone()).or_insert(user);
         }
         let expected = set.intersection(parts_of(&descriptor));
-        if !expected.is_empty() {
+        if !expected.is_empty() || given.is_some() {
             self.accounts.described.push(Described {
                 step,
                 descriptor,
                 expected: Some(expected),
+                given,
             });
         }
     }
@@ -149,6 +165,12 @@ impl World {
     /// Writes the descriptors into their steps.
     pub(super) fn write_descriptors(&mut self) {
         let accounts = std::mem::take(&mut self.accounts);
+        let user = |sid: &Sid| accounts.users.get(sid).cloned();
+        for (node, descriptor) in &accounts.existing {
+            if let Some(text) = given_list(descriptor, &user) {
+                self.given_descriptors.insert(*node, text);
+            }
+        }
         for described in accounts.described {
             let replaced = replaced(&described.descriptor, &|sid| match accounts
                 .users
@@ -160,11 +182,17 @@ impl World {
             });
             let name = |sid: &Sid| accounts.users.get(sid).cloned();
             let draft = &mut self.drafts[described.step];
-            let Some(parts) = described.expected else {
+            let given = described.given;
+            let given = given.is_some_and(|node| self.given_descriptors.contains_key(&node));
+            let Some(mut parts) = described.expected else {
                 let text = sddl::write(&replaced, &name);
                 draft.args.push(("sd".into(), OwnedValue::Text(text)));
                 continue;
             };
+            parts.set(
+                AdditionalInformation::DACL,
+                given || parts.contains(AdditionalInformation::DACL),
+            );
             if let Some(owner) = &replaced.owner
                 && parts.contains(AdditionalInformation::OWNER)
             {
@@ -199,6 +227,31 @@ pub(super) fn is_of_accounts(sid: &Sid) -> bool {
         (22, parts) => parts.len() > 1,
         _ => true,
     }
+}
+
+/// The list of a file that was there, as a `given` line can have it: its principals are the trace's identities or the
+/// same everywhere, and one of them lets somebody in who does not depend on a group of the capture's.
+fn given_list(
+    descriptor: &SecurityDescriptor,
+    user: &dyn Fn(&Sid) -> Option<String>,
+) -> Option<String> {
+    let mut opens = false;
+    for ace in &descriptor.dacl.as_ref()?.aces {
+        let AceBody::Plain { sid, data, .. } = &ace.body else {
+            return None;
+        };
+        let known = user(sid).is_some();
+        if !data.is_empty() || is_of_accounts(sid) && !known {
+            return None;
+        }
+        let everybody = matches!(
+            (sid.authority(), sid.sub_authorities()),
+            (1, [0]) | (5, [11])
+        );
+        opens |= ace.ace_type == AceType::ACCESS_ALLOWED && (known || everybody);
+    }
+    let list = sddl::write_list(sddl::List::Dacl, descriptor, user)?;
+    opens.then(|| format!("D:{list}"))
 }
 
 /// Whether entries hold more than rights and identifiers.

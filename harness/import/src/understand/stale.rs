@@ -18,6 +18,12 @@ const CARRIER: usize = 57;
 /// A FileId that no server gives.
 const NOTHING: [u8; 16] = [0xFE; 16];
 
+/// One of a request that is about nothing, or about what the request before it has opened.
+const ALL_ONES: [u8; 16] = [0xFF; 16];
+
+/// A session that no server gives.
+const NO_SESSION: &str = "header.session-id=0xfefefefefefefefe";
+
 /// A tree that no server gives.
 pub(super) const NO_TREE: &str = "header.tree-id=0xfffffffe";
 
@@ -26,8 +32,8 @@ pub(super) const NO_TREE: &str = "header.tree-id=0xfffffffe";
 pub(super) struct AsItWas {
     command: u16,
     body: Vec<u8>,
-    /// Where the FileId is in the body.
-    file_id: usize,
+    /// Where the FileId is in the body, if it has one.
+    file_id: Option<usize>,
 }
 
 impl AsItWas {
@@ -44,9 +50,13 @@ impl AsItWas {
             Command::QUERY_DIRECTORY | Command::CHANGE_NOTIFY => (8, 32),
             Command::QUERY_INFO => (24, 40),
             Command::SET_INFO => (16, 32),
+            // What it asks for beside its name is behind that.
+            Command::CREATE => (usize::MAX, 56),
             _ => return None,
         };
-        if body.len() > LONGEST || body.len() < file_id + 16 || header.credit_charge > 1 {
+        let file_id = Some(file_id).filter(|&at| at < data);
+        let least = file_id.map_or(data, |at| at + 16);
+        if body.len() > LONGEST || body.len() < least || header.credit_charge > 1 {
             return None;
         }
         let mut body = body.to_vec();
@@ -62,10 +72,12 @@ impl AsItWas {
     /// The step that sends it. `related` is for one that works on what the request before it opened.
     pub(super) fn draft(&self, draft: Draft, related: bool, edits: &[&str]) -> Draft {
         let mut body = self.body.clone();
-        body[self.file_id..self.file_id + 16].copy_from_slice(match related {
-            true => &[0xFF; 16],
-            false => &NOTHING,
-        });
+        if let Some(at) = self.file_id {
+            let id = &mut body[at..at + 16];
+            if related || *id != ALL_ONES {
+                id.copy_from_slice(if related { &ALL_ONES } else { &NOTHING });
+            }
+        }
         let mut wire: Vec<String> = edits.iter().map(|&edit| edit.to_owned()).collect();
         wire.push(format!("header.command={}", self.command));
         let (first, rest) = body.split_at(body.len().min(CARRIER));
@@ -95,7 +107,17 @@ impl World {
     ) -> Result<(), Reason> {
         let mut edits = Vec::new();
         let related = header.is_related();
+        let session = self.session_of(id, flight.session_id);
+        let reason = match session.filter(|&session| !self.sessions[session].replaced) {
+            Some(_) => reason,
+            None => NO_LOGIN,
+        };
+        let of_session = match header.session_id {
+            0 => "header.session-id=0",
+            _ => NO_SESSION,
+        };
         match reason {
+            NO_LOGIN => edits.push(of_session),
             UNKNOWN | CLOSED => {}
             NOT_CONNECTED => edits.push(NO_TREE),
             UNRELATED if chain.lane.is_some() => {}
@@ -103,7 +125,14 @@ impl World {
             _ => return Err(reason),
         }
         let sent = AsItWas::of(header, message).ok_or(reason)?;
-        let client = self.client_of(id, flight.session_id)?;
+        let client = match reason {
+            NO_LOGIN => self.anyone_on(id).ok_or(reason)?,
+            _ => self.client_of(id, flight.session_id)?,
+        };
+        if reason == NO_LOGIN && self.clients[client].signing_required {
+            // Nobody can verify what is signed in a session that is not there.
+            edits.push("signature=none");
+        }
         let word = (related && reason == UNRELATED).then_some("related");
         let kind = flight.kind;
         let with = |draft: Draft| {
@@ -123,6 +152,7 @@ impl World {
     }
 }
 
+pub(super) const NO_LOGIN: Reason = "its session is not known";
 pub(super) const UNKNOWN: Reason = "its file id is not known";
 pub(super) const CLOSED: Reason = "its file id is closed";
 pub(super) const NOT_CONNECTED: Reason = "its tree is not connected";

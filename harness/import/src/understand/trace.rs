@@ -250,6 +250,12 @@ impl World {
                 let attributes = words::ATTRIBUTES.write(existing.attributes);
                 args.push(("attributes".into(), attributes.into()));
             }
+            let descriptor = existing
+                .node
+                .and_then(|node| self.given_descriptors.get(&node));
+            if let Some(descriptor) = descriptor.filter(|_| !existing.path.contains(':')) {
+                args.push(("sd".into(), OwnedValue::Text(descriptor.clone())));
+            }
             trace.given(if directory { "dir" } else { "file" }, &args);
         }
     }

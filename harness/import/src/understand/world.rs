@@ -6,10 +6,10 @@ use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
 use super::keys::CaptureKeys;
 use super::lanes::{self, ClientIndex, Lanes, Touch};
-use super::login::Refused;
 use super::names::Names;
 use super::ntlm::Passwords;
 use super::reconnect::Gone;
+use super::refused::Refused;
 use super::security::Accounts;
 use super::state::{Algorithms, Client, Connection, Node, Open, Session, SessionIndex};
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
@@ -41,11 +41,15 @@ pub(super) struct World {
     /// Extended attributes that steps have set: name and value.
     pub(super) attributes_set: HashSet<(Vec<u8>, Vec<u8>)>,
     pub(super) accounts: Accounts,
+    /// Security descriptors of `given` lines, by the nodes of their files.
+    pub(super) given_descriptors: HashMap<usize, String>,
     /// Clients that have lost their connection, by ClientGuid.
     pub(super) gone: HashMap<Guid, Vec<Gone>>,
     pub(super) sessions: Vec<Session>,
     /// The last session of each SessionId.
     pub(super) by_session_id: HashMap<u64, SessionIndex>,
+    /// A durable open has lost its connection.
+    pub(super) lost_durable: bool,
     /// Breaks that are not answered yet.
     pub(super) breaks: Vec<OpenBreak>,
     /// Log-ins of accounts that the server would not let in whatever their password.
@@ -82,9 +86,11 @@ impl World {
             resume_keys: HashMap::new(),
             attributes_set: HashSet::new(),
             accounts: Accounts::default(),
+            given_descriptors: HashMap::new(),
             gone: HashMap::new(),
             sessions: Vec::new(),
             by_session_id: HashMap::new(),
+            lost_durable: false,
             breaks: Vec::new(),
             states: Vec::new(),
             refused: HashMap::new(),
