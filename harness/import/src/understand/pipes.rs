@@ -1,4 +1,4 @@
-//! Pipes: what can be said of them without what was said on them (MS-SMB2 3.3.5.15.3, MS-RPCE 2.2.2).
+//! Pipes: what can be said of them without what was said on them (MS-SMB2 3.3.5.15.3, MS-RPCE 2.2.2.4).
 //!
 //! The first message to a service, a BIND, names interfaces and nothing else. A request may hold names, and is only
 //! repeated where names are kept.
@@ -157,7 +157,7 @@ impl World {
 
 const REFERRAL: Reason = "it asks for another server by name";
 
-/// REQ_GET_DFS_REFERRAL (MS-DFSC 2.2.2) for a path of as many parts, of names that are no server's.
+/// REQ_GET_DFS_REFERRAL of MS-DFSC, for a path of as many parts, of names that are no server's.
 fn referral(input: &[u8]) -> Result<OwnedValue, Reason> {
     let (level, path) = input
         .split_at_checked(2)

@@ -35,7 +35,7 @@ pub(super) struct Client {
     pub(super) algorithms: Option<Algorithms>,
 }
 
-/// What NEGOTIATE has settled, from 3.1.1 on (MS-SMB2 2.2.4.1.2, 2.2.4.1.6).
+/// What NEGOTIATE has settled, from 3.1.1 on (MS-SMB2 2.2.3.1.2, 2.2.3.1.7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Algorithms {
     pub(super) cipher: Option<Cipher>,
