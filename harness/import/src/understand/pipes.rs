@@ -1,4 +1,4 @@
-//! Pipes: what can be said of them without what was said on them (MS-SMB2 3.3.5.15.3, MS-RPCE 2.2.2.4).
+//! Pipes: what can be said of them without what was said on them (MS-SMB2 3.3.5.15.3, MS-RPCE).
 //!
 //! The first message to a service, a BIND, names interfaces and nothing else. A request may hold names, and is only
 //! repeated where names are kept.
