@@ -186,11 +186,13 @@ fn a_share_is_connected_again() {
     assert_eq!(
         steps[1..],
         [
+            "create h1 \"file\" access=none share=none impersonation=anonymous -> OK action=opened size=0",
             "tree-disconnect -> OK",
             "flush h1 -> NETWORK_NAME_DELETED",
             "tree-connect -> OK",
-            "create h2 \"file\" access=none share=none -> OK action=opened size=0",
+            "create h2 \"file\" access=none share=none impersonation=anonymous -> OK action=opened size=0",
             "tree-connect \"no-such-share\" -> BAD_NETWORK_NAME",
+            "disconnect -> OK",
         ],
         "{text}"
     );
