@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use replay_ir::fill::{GAMMA, mix};
 use replay_ir::{Client, ClientId, Step, StepId, Trace};
 
 use crate::events::Place;
@@ -54,16 +55,9 @@ impl Copies {
         if self.count() == 1 || spread == 0 {
             return 0;
         }
-        mix(self.seed ^ mix(u64::from(copy) + 1)) % spread
+        let next = |number: u64| mix(number.wrapping_add(GAMMA));
+        next(self.seed ^ next(u64::from(copy) + 1)) % spread
     }
-}
-
-/// The output function of SplitMix64: neighbouring numbers become unrelated ones.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// The directory of a copy below the target's root, from 0: `00042`. A trace that runs once has the root itself.

@@ -5,7 +5,6 @@
 //! it has changed: the client has nothing to see but the change.
 
 mod mutation;
-mod ntlm;
 mod proxy;
 mod session;
 
@@ -14,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use replay_engine::{RunOptions, RunReport, Verdict, WireLog};
+use replay_ir::fill::{GAMMA, mix};
 use replay_ir::{Role, Trace};
 use smb_backends::native::Native;
 use smb_replay::lab::Lab;
@@ -164,10 +164,7 @@ impl Draw {
     /// One of `items`; `None` of nothing.
     pub fn of<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
         let count = u64::try_from(items.len()).ok().filter(|count| *count > 0)?;
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        items.get(usize::try_from((z ^ (z >> 31)) % count).ok()?)
+        self.0 = self.0.wrapping_add(GAMMA);
+        items.get(usize::try_from(mix(self.0) % count).ok()?)
     }
 }

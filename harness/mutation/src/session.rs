@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use replay_engine::Identity;
 use secrecy::ExposeSecret;
+use smb_wire::crypto::ntlm::{Authenticate, password_hash};
 use smb_wire::crypto::{Key, PreauthHash, SessionKeys, Signer, TransformCipher};
 use smb_wire::messages::{NegotiateContext, TransformHeader};
 use smb_wire::{
     Cipher, Command, Dialect, FrameKind, Header, Request, Response, SessionSetupFlags,
     SigningAlgorithm, ntstatus, split_compound,
 };
-
-use crate::ntlm::Authenticate;
 
 /// A connection as it is seen from between.
 pub(crate) struct Observed {
@@ -31,7 +30,7 @@ pub(crate) struct Observed {
 
 struct Login {
     preauth: PreauthHash,
-    key: Option<Vec<u8>>,
+    key: Option<Key>,
     binding: bool,
 }
 
@@ -110,10 +109,9 @@ impl Observed {
         let mut preauth = going_on.unwrap_or_else(|| self.preauth.clone());
         preauth.update(message);
         let key = Authenticate::find(&request.buffer).and_then(|message| {
-            let known =
-                |identity: &&Identity| identity.account.eq_ignore_ascii_case(message.user());
+            let known = |identity: &&Identity| identity.account.eq_ignore_ascii_case(&message.user);
             let identity = self.identities.iter().find(known)?;
-            message.session_key(identity.password.expose_secret())
+            message.session_key(&password_hash(identity.password.expose_secret()))
         });
         let login = Login {
             preauth,
@@ -194,7 +192,7 @@ impl Observed {
         let (Some(key), true, ntstatus::SUCCESS) = (login.key, is_new, header.status) else {
             return;
         };
-        if let Some(session) = self.session(&key, &login.preauth) {
+        if let Some(session) = self.session(key.as_bytes(), &login.preauth) {
             self.sessions.insert(header.session_id, session);
         }
     }

@@ -5,6 +5,7 @@
 
 mod encryption;
 mod keys;
+pub mod ntlm;
 mod preauth;
 mod signing;
 

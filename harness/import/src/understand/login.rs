@@ -9,6 +9,7 @@ use super::state::{Algorithms, Channel, Client, InFlight, Session, SessionIndex}
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::ExpectStatus;
+use smb_wire::crypto::ntlm::{Authenticate, server_challenge};
 use smb_wire::messages::{NegotiateContext, NegotiateRequest, SessionSetupRequest};
 use smb_wire::{
     Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ntstatus,
@@ -94,7 +95,7 @@ impl World {
             if let (Response::SessionSetup(answer), Some(connection)) =
                 (response, self.connections.get_mut(&id))
             {
-                connection.challenge = ntlm::challenge(&answer.buffer).or(connection.challenge);
+                connection.challenge = server_challenge(&answer.buffer).or(connection.challenge);
             }
             return;
         }
@@ -265,11 +266,6 @@ impl World {
 
 /// Domain and user of an NTLM AUTHENTICATE_MESSAGE (MS-NLMP 2.2.1.3), inside of SPNEGO or not.
 pub(super) fn ntlm_account(token: &[u8]) -> Option<(String, String)> {
-    let start = memchr::memmem::find(token, b"NTLMSSP\0\x03\0\0\0")?;
-    let message = &token[start..];
-    let field = |at: usize| {
-        let bytes = ntlm::field(message, at)?;
-        Some(smb_wire::UnicodeString::from_bytes(bytes).to_string_lossy())
-    };
-    Some((field(28)?, field(36)?))
+    let message = Authenticate::find(token)?;
+    Some((message.domain, message.user))
 }
