@@ -15,6 +15,16 @@ const MILLISECOND: u64 = 1_000_000;
 const CONNECTION_DISCONNECTED: u32 = 0xC000_020C;
 
 impl World {
+    /// A file that is to be deleted when this open is closed goes with the last of its opens (MS-FSA 2.1.5.5).
+    pub(super) fn delete_with_the_last(&mut self, open: usize) {
+        let path = self.opens[open].path.clone();
+        let others = self
+            .opens
+            .iter_mut()
+            .filter(|other| other.alive && other.path == path);
+        others.for_each(|other| other.delete_on_close = true);
+    }
+
     /// A client's connection has ended, or the capture.
     pub(super) fn disconnected(&mut self, id: ConnectionId, time: u64, by: Option<Direction>) {
         self.never_acknowledged(id);

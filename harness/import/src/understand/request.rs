@@ -223,9 +223,14 @@ impl World {
                 touches[change].1 = Touch::Change;
                 if self.opens[open].delete_on_close {
                     touches.extend(listings(&path, Touch::Change));
+                    // A directory goes only if nothing is in it.
+                    touches.push((Key::listing(&path), Touch::Look));
                 }
                 let asks = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
                 let draft = draft("close").flag("postquery", asks);
+                if self.opens[open].delete_on_close {
+                    self.delete_with_the_last(open);
+                }
                 self.closing(open);
                 draft
             }
