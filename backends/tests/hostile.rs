@@ -396,6 +396,30 @@ async fn a_silent_server_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
+async fn a_disconnect_waits_until_the_server_has_noticed_but_not_for_long() {
+    let text = "client A anonymous dialect=2.0.2..2.1\nA disconnect\n";
+    for (closes, least, most) in [(Some(300), 300, 900), (None, 1_000, 4_000)] {
+        let (mut player, mut fake, _listener) = connected(text).await;
+        let begun = Instant::now();
+        player.submit(A, &[step(0)]);
+        assert!(fake.until_the_end().await.is_empty(), "without a word");
+        // What it still says is not heard.
+        fake.frame(&[0; 100]).await;
+        let mut fake = Some(fake);
+        if let Some(closes) = closes {
+            tokio::time::sleep(Duration::from_millis(closes)).await;
+            fake = None;
+        }
+        let outcome = player.done(step(0), None).await;
+        let took = begun.elapsed().as_millis();
+        assert!(matches!(outcome, Outcome::Answered(_)), "{outcome:?}");
+        assert!((least..most).contains(&took), "{took} ms");
+        player.close().await;
+        drop(fake);
+    }
+}
+
+#[tokio::test]
 async fn any_bytes_end_in_an_outcome() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use replay_engine::{ClientContext, Events, Op, Outcome};
 use replay_ir::{ClientId, Trace};
 use smb_vocabulary::{ClientSettings, PreviousSession, Principals, answer};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -281,7 +282,9 @@ impl Shared {
     }
 
     /// Ends the connection without a word, and reports it to whoever has something in flight and, if `tell`, to all.
-    pub(super) fn end(&self, state: &mut State, end: End, tell: bool) {
+    /// Its socket is closed when what is left of it is dropped.
+    pub(super) fn end(&self, state: &mut State, end: End, tell: bool) -> Option<OwnedWriteHalf> {
+        let mut socket = None;
         let (why, culprit, violation) = match end {
             End::Lost(why) => (why, None, false),
             End::Violation(culprit, why) => (why, culprit, true),
@@ -291,7 +294,7 @@ impl Shared {
         }
         let mut alone = true;
         match std::mem::replace(&mut state.phase, Phase::Down(why.clone())) {
-            Phase::Down(_) => return,
+            Phase::Down(_) => return None,
             Phase::Connecting { waiters, attempt } => {
                 attempt.abort();
                 for (lane, op) in waiters {
@@ -327,7 +330,7 @@ impl Shared {
                     };
                     state.lanes[usize::from(lane)].done(op, outcome);
                 }
-                transport.end();
+                socket = Some(transport.end());
             }
         }
         if tell {
@@ -337,6 +340,7 @@ impl Shared {
             lanes.for_each(|events| events.lost(&why));
         }
         self.settled.notify_waiters();
+        socket
     }
 }
 

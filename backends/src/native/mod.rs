@@ -11,7 +11,7 @@
 //! | `login`, `negotiate`, `authentication`, `auth`, `anonymous` | set a connection up |
 //! | `sessions`, `setup` | sessions beside the first, and what an established connection logs in |
 //! | `group` | the channels of a session |
-//! | `connection`, `submit`, `receive`, `breaks`, `close` | clients, requests, answers, breaks, the end |
+//! | `connection`, `submit`, `receive`, `breaks`, `close`, `leave` | clients, requests, answers, breaks, the end |
 //! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `caching`, `oplock_state` | what a client may cache, and what a break means for that |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
@@ -33,6 +33,7 @@ mod frame;
 mod group;
 mod ioctl;
 mod kdc;
+mod leave;
 mod login;
 mod negotiate;
 mod opens;

@@ -17,7 +17,7 @@ use super::pending::Waiter;
 use super::request::{self, Scope};
 use super::sessions::Tree;
 use super::transport::{Held, Item, SendError, Transport};
-use super::{breaks, durable, ioctl};
+use super::{breaks, durable, ioctl, leave};
 
 /// One operation on its way to the wire.
 struct Member<'t> {
@@ -94,12 +94,16 @@ impl Shared {
                 self.reauthenticate(state, lane, member.op, *wrong_password);
             }
             Operation::Disconnect => {
-                self.end(
-                    state,
-                    End::Lost("the trace disconnected it".to_owned()),
-                    false,
-                );
-                state.lanes[usize::from(lane)].done(member.op, answered(0));
+                let end = End::Lost("the trace disconnected it".to_owned());
+                let socket = self.end(state, end, false);
+                let (events, op) = (state.lanes[usize::from(lane)].clone(), member.op);
+                match socket {
+                    Some(socket) => drop(tokio::spawn(async move {
+                        leave::leave(socket).await;
+                        events.done(op, answered(0));
+                    })),
+                    None => events.done(op, answered(0)),
+                }
             }
             Operation::OnBreak(on_break) => match state.on_break(member.opened_by, on_break) {
                 Ok(()) => state.lanes[usize::from(lane)].done(member.op, answered(0)),

@@ -525,11 +525,12 @@ impl Transport {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the connection without a word.
-    pub(super) fn end(mut self) {
+    /// Ends the connection without a word; it is closed when what is left of it is dropped.
+    pub(super) fn end(mut self) -> OwnedWriteHalf {
         if let Some(pump) = self.pump.take() {
             pump.abort();
         }
+        self.writer
     }
 
     /// Everything in flight or waiting that belongs to an operation, taken out.

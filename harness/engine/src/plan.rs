@@ -207,9 +207,9 @@ impl Plan {
         ClientId(self.step(step).client().0 + first)
     }
 
-    /// The step that opened the handle which this step uses or ends.
+    /// The step that opened the handle which this step uses or ends, or opens anew.
     pub(crate) fn opened_by(&self, step: StepId) -> Option<StepId> {
-        let opener = self.step(step).opened_by()?;
+        let opener = opener(self.step(step))?;
         Some(self.shape.beside(step, opener))
     }
 
@@ -445,13 +445,8 @@ fn flags(step: Step<'_>) -> EntryFlags {
         expect.is_pending() && step.role() == Role::Operation,
     );
     set(EntryFlags::WITHIN, step.within().is_some());
-    set(EntryFlags::USES, step.opened_by().is_some());
-    let opens = step
-        .verb()
-        .args
-        .iter()
-        .any(|arg| matches!(arg.kind, ArgKind::NewHandle));
-    set(EntryFlags::OPENS, opens);
+    set(EntryFlags::USES, opener(step).is_some());
+    set(EntryFlags::OPENS, opens(step));
     let ok = step.trace().vocabulary().ok;
     let mut statuses = expect.statuses();
     let only_ok = statuses.next() == Some(ok) && statuses.next().is_none();
@@ -461,6 +456,21 @@ fn flags(step: Step<'_>) -> EntryFlags {
         only_ok && bare && step.within().is_none(),
     );
     EntryFlags(flags)
+}
+
+fn opens(step: Step<'_>) -> bool {
+    let mut args = step.verb().args.iter();
+    args.any(|arg| matches!(arg.kind, ArgKind::NewHandle))
+}
+
+/// The step that opened the handle which a step uses or ends. One that opens a handle and names a step that did the same
+/// opens that one's anew.
+fn opener(step: Step<'_>) -> Option<StepId> {
+    let anew = || {
+        let target = step.target().filter(|_| opens(step))?;
+        opens(step.trace().step(target)).then_some(target)
+    };
+    step.opened_by().or_else(anew)
 }
 
 fn watched(trace: &Trace) -> Vec<StepId> {

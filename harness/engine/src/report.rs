@@ -197,6 +197,8 @@ pub struct NotRun {
     pub step: StepId,
     /// Why, as a fragment that names lines: `its handle was not opened in line 4`.
     pub why: String,
+    /// The step whose end was the reason, where there is one.
+    pub because: Option<StepId>,
 }
 
 /// What became of one step.

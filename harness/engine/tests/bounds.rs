@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use replay_engine::{Kind, Outcome, Reply, ReplyEnd, RunOptions, Script, Verdict, WaitsFor};
-use replay_ir::Milestone;
+use replay_ir::{Milestone, StepId};
 use support::*;
 
 fn never() -> Reply {
@@ -219,6 +219,29 @@ fn a_step_on_a_handle_that_was_not_opened() {
         Verdict::Failed { kinds },
         "what was not tried did not pass"
     );
+}
+
+#[test]
+fn what_was_not_opened_is_not_opened_anew() {
+    let trace = trace(
+        "a: A open f -> OK|ACCESS_DENIED\nb: A reopen g a\nc: A read g\nd: A reopen h b\ne: A open i\nf: B reopen j e",
+    );
+    let denied = [("a", Reply::after(50).status(DENIED))];
+    let run = replay(&trace, &script(&trace, denied), &options());
+    let mut not_run = run.not_run();
+    not_run.sort();
+    assert_eq!(
+        not_run,
+        [
+            "b: its handle was not opened in line 7",
+            "c: its handle was not opened in line 8",
+            "d: its handle was not opened in line 8",
+        ]
+    );
+    assert!(run.done("f").is_some());
+    let mut because: Vec<_> = run.report.not_run.iter().map(|one| one.because).collect();
+    because.sort();
+    assert_eq!(because, [0, 1, 1].map(|step| Some(StepId(step))));
 }
 
 #[test]

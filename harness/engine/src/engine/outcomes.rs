@@ -255,14 +255,16 @@ impl Engine {
                     copy: self.shape().copy_of(id),
                     step: step.id(),
                     why,
+                    because: None,
                 });
             }
             How::NotRun(cause) => {
-                let why = why(&trace, self.shape(), cause);
+                let shape = self.shape();
                 self.recorder.not_run.push(NotRun {
-                    copy: self.shape().copy_of(id),
+                    copy: shape.copy_of(id),
                     step: step.id(),
-                    why,
+                    why: why(&trace, shape, cause),
+                    because: cause.step().map(|step| shape.in_trace(step)),
                 });
             }
         }

@@ -133,6 +133,20 @@ pub(crate) enum Cause {
     RunEnded,
 }
 
+impl Cause {
+    /// The step whose end is the reason, where there is one.
+    pub(crate) fn step(self) -> Option<StepId> {
+        match self {
+            Cause::Refused(step)
+            | Cause::Lost(step)
+            | Cause::NoAnswer(step)
+            | Cause::NotOpened(step)
+            | Cause::Never(step, _) => Some(step),
+            Cause::NotConnected | Cause::RunEnded => None,
+        }
+    }
+}
+
 /// What the scheduler wants submitted: these entries of the plan, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Submission {

@@ -96,6 +96,15 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
             ],
             &[field("len", ArgKind::Int)],
         ),
+        verb(
+            "reopen",
+            Role::Operation,
+            &[
+                positional("handle", ArgKind::NewHandle),
+                positional("step", ArgKind::Label),
+            ],
+            &[],
+        ),
         verb("lock", Role::Operation, &[HANDLE], &[]),
         verb(
             "cancel",
