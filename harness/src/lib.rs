@@ -34,6 +34,7 @@ mod backends;
 mod case;
 #[doc(hidden)]
 pub mod cli;
+mod compare;
 mod discover;
 mod histograms;
 mod interrupt;

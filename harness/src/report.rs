@@ -92,6 +92,9 @@ struct Missed<'a> {
     step: u32,
     line: u32,
     why: &'a str,
+    /// The ordinal of the step whose end was the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -267,6 +270,7 @@ impl<'a> Missed<'a> {
             step: missed.step.0 + 1,
             line: trace.step(missed.step).line(),
             why: &missed.why,
+            because: missed.because.map(|step| step.0 + 1),
         }
     }
 }

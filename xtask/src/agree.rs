@@ -1,6 +1,5 @@
 //! `cargo xtask agree`: captures imported and replayed, and how many answers are as they were in the capture.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +30,10 @@ pub(crate) struct Agree {
     /// connection some time after it, which a capture with such ends depends on.
     #[arg(long)]
     scale: Option<f64>,
-    /// How many reasons are shown of each capture.
+    /// How often each is replayed: what differs every time is told from what does not.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    runs: u16,
+    /// How many kinds of causes are shown of each capture.
     #[arg(long, default_value_t = 5)]
     reasons: usize,
 }
@@ -39,15 +41,10 @@ pub(crate) struct Agree {
 /// What came of a capture.
 struct Row {
     name: String,
-    steps: u64,
-    agreed: u64,
     /// Messages that became no step.
     left_out: u64,
-    /// Steps that differed, and steps that could not be run.
-    differed: u64,
-    not_run: u64,
-    verdict: String,
-    reasons: Vec<(String, u64)>,
+    /// What `smb-replay compare` found in the runs, or why there is nothing.
+    compared: Result<Value, &'static str>,
 }
 
 /// Imports and replays every capture, and prints a table.
@@ -111,13 +108,8 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
     let name = capture
         .file_stem()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let (trace, report) = (
-        out.join(format!("{name}.ir")),
-        out.join(format!("{name}.json")),
-    );
-    for old in [&trace, &report] {
-        let _ = fs::remove_file(old);
-    }
+    let trace = out.join(format!("{name}.ir"));
+    let _ = fs::remove_file(&trace);
     let mut import = runner.program(program, &["import", "pcap", "--no-anonymize"]);
     import.arg(capture).arg("-o").arg(&trace);
     let became = out.join(format!("{name}.txt"));
@@ -128,90 +120,138 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
         import.args(["--port", &port.to_string()]);
     }
     let imported = runner.run(&mut import, RUNNING);
-    let mut row = Row {
-        name,
-        steps: 0,
-        agreed: 0,
-        left_out: 0,
-        differed: 0,
-        not_run: 0,
-        verdict: "not imported".to_owned(),
-        reasons: Vec::new(),
-    };
     if imported.is_err() || !trace.is_file() {
-        return row;
+        return Row {
+            name,
+            left_out: 0,
+            compared: Err("not imported"),
+        };
     }
-    row.left_out = left_out(&fs::read_to_string(&became).unwrap_or_default());
-    let mut run = runner.program(program, &["run"]);
-    match arguments.scale {
-        Some(scale) => run.args(["--scale", &scale.to_string()]),
-        None => run.args(["--clock", "asap"]),
-    };
-    run.arg(&trace).arg("--report").arg(&report);
-    // A run that differs ends with an error, and is what is looked for.
-    let _ = runner.run(&mut run, RUNNING);
-    let found = fs::read_to_string(&report)
-        .ok()
-        .and_then(|text| serde_json::from_str::<Value>(&text).ok());
-    let Some(found) = found else {
-        "not run".clone_into(&mut row.verdict);
-        return row;
-    };
-    let number = |name: &str| found[name].as_u64().unwrap_or(0);
-    let length = |name: &str| found[name].as_array().map_or(0, Vec::len) as u64;
-    row.steps = number("steps");
-    row.agreed = number("answers_agreed");
-    row.differed = number("answers_differed_total");
-    row.not_run = length("not_run");
-    found["verdict"]
-        .as_str()
-        .unwrap_or("")
-        .clone_into(&mut row.verdict);
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    for difference in found["answers_differed"].as_array().into_iter().flatten() {
-        let word = |name: &str| difference[name].as_str().unwrap_or("?").to_owned();
-        let reason = format!(
-            "{}: {} instead of {}",
-            word("verb"),
-            word("actual"),
-            word("expected")
-        );
-        *reasons.entry(reason).or_default() += 1;
+    let left_out = left_out(&fs::read_to_string(&became).unwrap_or_default());
+    let mut reports = Vec::new();
+    for number in 1..=arguments.runs {
+        let report = out.join(format!("{name}.{number}.json"));
+        let _ = fs::remove_file(&report);
+        let mut run = runner.program(program, &["run"]);
+        match arguments.scale {
+            Some(scale) => run.args(["--scale", &scale.to_string()]),
+            None => run.args(["--clock", "asap"]),
+        };
+        run.arg(&trace).arg("--report").arg(&report);
+        // A run that differs ends with an error, and is what is looked for.
+        let _ = runner.run(&mut run, RUNNING);
+        reports.push(report);
     }
-    row.reasons = reasons.into_iter().collect();
-    row.reasons
-        .sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    row
+    let compared = compare(
+        runner,
+        program,
+        &trace,
+        &reports,
+        &out.join(format!("{name}.json")),
+    );
+    Row {
+        name,
+        left_out,
+        compared: compared.ok_or("not run"),
+    }
+}
+
+/// What `smb-replay compare --json` says, which also stays in a file.
+fn compare(
+    runner: &Runner,
+    program: &Path,
+    trace: &Path,
+    reports: &[PathBuf],
+    to: &Path,
+) -> Option<Value> {
+    let mut compare = runner.program(program, &["compare", "--json"]);
+    compare.arg(trace).args(reports);
+    compare.stdout(fs::File::create(to).ok()?);
+    // It ends with an error, too, when there are differences.
+    let _ = runner.run(&mut compare, RUNNING);
+    serde_json::from_str(&fs::read_to_string(to).ok()?).ok()
 }
 
 fn show(rows: &[Row], reasons: usize) {
     println!(
-        "| capture | steps | agreed | differed | not run | left out | of the steps | of all | verdict |"
+        "| capture | steps | left out | agreed | of the steps | of all | causes | of them steady | consequences | verdict |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
-        let share = |of: u64| match of {
-            0 => "-".to_owned(),
-            of => format!("{:.2} %", 100.0 * row.agreed as f64 / of as f64),
-        };
-        println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            row.name,
-            row.steps,
-            row.agreed,
-            row.differed,
-            row.not_run,
-            row.left_out,
-            share(row.steps),
-            share(row.steps + row.left_out),
-            row.verdict
-        );
+        println!("{}", line(row));
     }
-    for row in rows.iter().filter(|row| !row.reasons.is_empty()) {
-        println!("\n{}:", row.name);
-        for (reason, count) in row.reasons.iter().take(reasons) {
-            println!("  {count} {reason}");
+    for row in rows {
+        let groups = row
+            .compared
+            .as_ref()
+            .ok()
+            .and_then(|found| found["groups"].as_array());
+        let causes = |group: &&Value| group["causes"].as_u64().unwrap_or(0) > 0;
+        let mut groups = groups.into_iter().flatten().filter(causes).peekable();
+        if groups.peek().is_none() {
+            continue;
         }
+        println!("\n{}:", row.name);
+        for group in groups.take(reasons) {
+            let word = |name: &str| group[name].as_str().unwrap_or("?").to_owned();
+            println!(
+                "  {} causes and {} consequences: {}: {} instead of {}",
+                group["causes"],
+                group["consequences"],
+                word("verb"),
+                word("actual"),
+                word("expected")
+            );
+        }
+    }
+}
+
+/// A capture's row; what is not the same in all runs is a range.
+fn line(row: &Row) -> String {
+    let found = match &row.compared {
+        Ok(found) => found,
+        Err(why) => return format!("| {} | | | | | | | | | {why} |", row.name),
+    };
+    let runs = found["runs"].as_array().map_or(&[][..], Vec::as_slice);
+    let number = |run: &Value, name: &str| run[name].as_u64().unwrap_or(0);
+    let range = |name: &str| {
+        let all = runs.iter().map(|run| number(run, name).to_string());
+        span(all.collect())
+    };
+    let share = |more: u64| {
+        let all = runs.iter().map(|run| match number(run, "steps") + more {
+            0 => "-".to_owned(),
+            of => format!("{:.2}", 100.0 * number(run, "agreed") as f64 / of as f64),
+        });
+        span(all.collect()) + " %"
+    };
+    let verdicts = runs.iter().filter_map(|run| run["verdict"].as_str());
+    let causes = found["causes"].as_array().map_or(&[][..], Vec::as_slice);
+    let steady = causes
+        .iter()
+        .filter(|cause| cause["replays"] == found["replays"]);
+    format!(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        row.name,
+        range("steps"),
+        row.left_out,
+        range("agreed"),
+        share(0),
+        share(row.left_out),
+        range("causes"),
+        steady.count(),
+        range("consequences"),
+        span(verdicts.map(str::to_owned).collect()),
+    )
+}
+
+/// `7` for what is always the same, `5 to 9` for what is not.
+fn span(mut all: Vec<String>) -> String {
+    all.sort_by(|a, b| a.len().cmp(&b.len()).then(a.cmp(b)));
+    match (all.first(), all.last()) {
+        (Some(first), Some(last)) if first == last => first.clone(),
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        _ => String::new(),
     }
 }
 
@@ -227,6 +267,32 @@ fn left_out(report: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_tells_what_several_runs_came_to() {
+        let run = |agreed: u32, causes: u32| {
+            serde_json::json!({
+                "steps": 200, "agreed": agreed, "causes": causes, "consequences": 3, "verdict": "failed",
+            })
+        };
+        let row = Row {
+            name: "lock".to_owned(),
+            left_out: 50,
+            compared: Ok(serde_json::json!({
+                "replays": 2, "runs": [run(190, 4), run(8, 4)],
+                "causes": [{"replays": 2}, {"replays": 1}], "groups": [],
+            })),
+        };
+        assert_eq!(
+            line(&row),
+            "| lock | 200 | 50 | 8 to 190 | 4.00 to 95.00 % | 3.20 to 76.00 % | 4 | 1 | 3 | failed |"
+        );
+        let row = Row {
+            compared: Err("not run"),
+            ..row
+        };
+        assert!(line(&row).ends_with("| not run |"));
+    }
 
     #[test]
     fn what_is_left_out_is_added_up() {

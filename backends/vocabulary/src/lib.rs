@@ -22,6 +22,7 @@ pub mod paths;
 mod security;
 mod setup;
 mod spec;
+pub mod subjects;
 pub mod time;
 mod wire_edit;
 pub mod words;

@@ -63,7 +63,7 @@ pub fn check(path: &str) -> Result<(), PathError> {
 }
 
 /// The directories above `path`, outermost first: `a`, `a/b` for `a/b/c`.
-pub fn parents(path: &str) -> impl Iterator<Item = &str> {
+pub fn parents(path: &str) -> impl Iterator<Item = &str> + Clone {
     path.match_indices(['/', '\\']).map(|(at, _)| &path[..at])
 }
 

@@ -127,15 +127,11 @@ enum Command {
     },
     /// Replay a trace against a server and judge every answer.
     Run(RunArguments),
-    /// Show which answers of a run differ from those of its trace, each cause once.
+    /// Show which answers of runs differ from those of their trace, each cause once.
     ///
-    /// A difference on the same files as an earlier one is counted with that one.
-    Compare {
-        /// The trace, for instance one that a capture was imported to.
-        trace: PathBuf,
-        /// What `smb-replay run TRACE --report FILE.json` wrote.
-        report: PathBuf,
-    },
+    /// A difference that follows from an earlier one (a handle that was not opened, a file that was not made, a lock that was
+    /// not taken, a break that could not come) is listed under that one.
+    Compare(CompareArguments),
     /// Cut a part out of a trace, with the opens, changes and files that it needs.
     ///
     /// What is chosen by several options must be so by all of them.
@@ -214,6 +210,23 @@ struct PcapArguments {
     /// Fail when anything of the capture is not in the trace.
     #[arg(long)]
     strict: bool,
+}
+
+/// `smb-replay compare`.
+#[derive(Debug, clap::Args)]
+struct CompareArguments {
+    /// The trace, for instance one that a capture was imported to.
+    trace: PathBuf,
+    /// What `smb-replay run TRACE --report FILE.json` wrote; of several runs what differs in all of them is told from
+    /// what does in some.
+    #[arg(required = true)]
+    reports: Vec<PathBuf>,
+    /// Print JSON, of everything.
+    #[arg(long)]
+    json: bool,
+    /// Leave nothing out of the text.
+    #[arg(long)]
+    all: bool,
 }
 
 /// `smb-replay cut`.
@@ -328,7 +341,7 @@ pub fn main() -> ExitCode {
         Command::Fmt { files, check } => traces::format(&files, check),
         Command::Convert { input, output } => convert::convert(&input, &output),
         Command::Run(arguments) => run::run(&arguments),
-        Command::Compare { trace, report } => compare::compare(&trace, &report),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Cut(arguments) => cut::run(&arguments),
         Command::Import {
             what: Import::Dbench(arguments),

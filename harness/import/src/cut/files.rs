@@ -1,8 +1,8 @@
 //! What is on the server at a point of a trace, as far as its expectations say it.
 
-use super::{Named, own};
+use super::write::{Named, own};
 use replay_ir::{OwnedValue, Step, StepId, Trace};
-use smb_wire::ntstatus;
+use smb_vocabulary::subjects::{Subjects, is_below, may_succeed, without_stream};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A file or directory.
@@ -19,56 +19,47 @@ struct File {
     changed: bool,
 }
 
+impl File {
+    /// No `given` line can say its bytes.
+    fn is_unknown(&self) -> bool {
+        !self.directory && self.fill.is_none() && (self.given.is_none() || self.changed)
+    }
+}
+
 /// All of them, by their paths in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     files: BTreeMap<String, File>,
     /// What is to be deleted when its handle is closed, by the step that opened it.
     deleted: HashSet<StepId>,
+    /// What the latest step has changed, where that is asked for.
+    changed: Option<Vec<String>>,
 }
 
-/// The paths that a step works on, in lower case: its own, and that of its handle.
-pub(super) fn paths(step: &Step<'_>) -> Vec<String> {
-    let trace = step.trace();
-    let mut from = vec![*step];
-    let opener = step
-        .opened_by()
-        .or_else(|| step.target())
-        .map(|id| trace.step(id));
-    from.extend(opener);
-    if let Some(opener) = opener {
-        // An await is about a step that is itself on a handle; a reconnect goes back to what opened.
-        let further = opener.opened_by().or_else(|| opener.target());
-        from.extend(further.map(|id| trace.step(id)));
+/// At which times a `given` line can say the bytes of each file.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// By path: after which steps that changed, and to what.
+    files: HashMap<String, Vec<(StepId, bool)>>,
+}
+
+impl Known {
+    /// Whether the bytes of a file are known before a step, and since which one.
+    pub(super) fn before(&self, path: &str, step: StepId) -> (bool, Option<StepId>) {
+        let changes = self.files.get(path).map_or(&[][..], |changes| changes);
+        let end = changes.partition_point(|&(at, _)| at < step);
+        match end.checked_sub(1).and_then(|at| changes.get(at)) {
+            Some(&(at, known)) => (known, Some(at)),
+            None => (true, None),
+        }
     }
-    let paths = from
-        .iter()
-        .filter_map(|step| step.arg("path")?.as_str().map(str::to_lowercase));
-    let mut paths: Vec<String> = paths.map(|path| base(&path).to_owned()).collect();
-    paths.dedup();
-    paths
-}
 
-/// A path without the name of a stream.
-fn base(path: &str) -> &str {
-    let name = path.rfind('/').map_or(0, |at| at + 1);
-    path[name..].find(':').map_or(path, |at| &path[..name + at])
-}
-
-/// Whether a path is another one, or below it.
-pub(super) fn is_below(path: &str, above: &str) -> bool {
-    above.is_empty()
-        || path
-            .strip_prefix(above)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn succeeds(step: &Step<'_>) -> bool {
-    let expect = step.expect();
-    expect.anything()
-        || expect
-            .statuses()
-            .any(|status| status == ntstatus::SUCCESS || status == ntstatus::PENDING)
+    /// The files whose bytes are not known at some time.
+    pub(super) fn sometimes_unknown(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.iter();
+        let files = files.filter(|(_, changes)| changes.iter().any(|(_, known)| !known));
+        files.map(|(path, _)| path.as_str())
+    }
 }
 
 fn word<'t>(step: &Step<'t>, name: &str) -> &'t str {
@@ -79,7 +70,7 @@ fn word<'t>(step: &Step<'t>, name: &str) -> &'t str {
 
 /// Whether a step may have changed what is on the server.
 pub(super) fn changes(step: &Step<'_>) -> bool {
-    succeeds(step)
+    may_succeed(step)
         && match step.verb().name {
             "create" => !matches!(word(step, "disposition"), "" | "open") || deletes_on_close(step),
             "write" | "set-info" | "set-security" | "ioctl" => true,
@@ -96,7 +87,39 @@ fn deletes_on_close(step: &Step<'_>) -> bool {
 
 impl Files {
     /// As it is before a step.
-    pub(super) fn before(trace: &Trace, until: StepId) -> Self {
+    pub(super) fn before(trace: &Trace, subjects: &Subjects, until: StepId) -> Self {
+        let mut files = Self::given(trace);
+        for step in trace.steps().take(until.0 as usize).filter(may_succeed) {
+            files.step(&step, subjects);
+        }
+        files
+    }
+
+    /// At which times the bytes of each file are known.
+    pub(super) fn known(trace: &Trace, subjects: &Subjects) -> Known {
+        let (mut known, mut files) = (Known::default(), Self::given(trace));
+        // A file's streams count with it.
+        let mut unknown: HashMap<String, HashSet<String>> = HashMap::new();
+        for step in trace.steps().filter(may_succeed) {
+            files.changed = Some(Vec::new());
+            files.step(&step, subjects);
+            for path in files.changed.take().unwrap_or_default() {
+                let file = without_stream(&path).to_owned();
+                let streams = unknown.entry(file.clone()).or_default();
+                match files.files.get(&path).is_some_and(File::is_unknown) {
+                    true => streams.insert(path),
+                    false => streams.remove(&path),
+                };
+                let changes = known.files.entry(file).or_default();
+                if changes.last().is_none_or(|&(_, last)| last) != streams.is_empty() {
+                    changes.push((step.id(), streams.is_empty()));
+                }
+            }
+        }
+        known
+    }
+
+    fn given(trace: &Trace) -> Self {
         let mut files = Self::default();
         for (number, given) in trace.givens().iter().enumerate() {
             let Some(path) = given
@@ -119,18 +142,31 @@ impl Files {
             };
             files.files.insert(path.to_lowercase(), file);
         }
-        for step in trace.steps().take(until.0 as usize).filter(succeeds) {
-            files.step(&step);
-        }
         files
     }
 
-    fn step(&mut self, step: &Step<'_>) {
+    /// That a file may be otherwise from now on.
+    fn mark(&mut self, path: &str) {
+        if let Some(changed) = &mut self.changed {
+            changed.push(path.to_owned());
+        }
+    }
+
+    fn step(&mut self, step: &Step<'_>, subjects: &Subjects) {
         let path = |step: &Step<'_>| {
             step.arg("path")
                 .and_then(|path| path.as_str().map(str::to_owned))
         };
         let opener = step.opened_by().map(|opener| step.trace().step(opener));
+        // The file of its handle, by the name that it has by now; streams keep theirs.
+        let key = opener.and_then(|opener| {
+            let path = path(&opener)?.to_lowercase();
+            let file = subjects.paths(step.id()).last();
+            Some(match (without_stream(&path) == path, file) {
+                (true, Some(file)) => file.to_owned(),
+                _ => path,
+            })
+        });
         match step.verb().name {
             "create" => {
                 if let Some(path) = path(step) {
@@ -138,17 +174,18 @@ impl Files {
                 }
             }
             "close" => {
-                if let Some(opener) = opener
+                if let (Some(opener), Some(key)) = (opener, key)
                     && (deletes_on_close(&opener) || self.deleted.remove(&opener.id()))
-                    && let Some(path) = path(&opener)
                 {
-                    self.files.remove(&path.to_lowercase());
+                    self.mark(&key);
+                    self.files.remove(&key);
                 }
             }
             verb => {
-                let Some(opener) = opener else { return };
-                let Some(of) = path(&opener) else { return };
-                let key = of.to_lowercase();
+                let (Some(opener), Some(key)) = (opener, key) else {
+                    return;
+                };
+                self.mark(&key);
                 match (verb, word(step, "class")) {
                     ("write", _) => self.written(step, &key),
                     ("ioctl", _) => {
@@ -210,7 +247,9 @@ impl Files {
                 given: None,
                 changed: false,
             };
-            self.files.insert(path.to_lowercase(), file);
+            let path = path.to_lowercase();
+            self.mark(&path);
+            self.files.insert(path, file);
         }
     }
 
@@ -236,26 +275,31 @@ impl Files {
     }
 
     fn renamed(&mut self, from: &str, to: &str) {
-        let moved: Vec<String> = self
-            .files
-            .keys()
+        if from.is_empty() {
+            return;
+        }
+        let with_prefix = self.files.range(from.to_owned()..);
+        let moved: Vec<String> = with_prefix
+            .map(|(path, _)| path)
+            .take_while(|path| path.starts_with(from))
             .filter(|path| is_below(path, from))
             .cloned()
             .collect();
         for path in moved {
             if let Some(mut file) = self.files.remove(&path) {
-                file.path = format!("{to}{}", &file.path[from.len().min(file.path.len())..]);
-                self.files.insert(file.path.to_lowercase(), file);
+                // The capitals of a letter may take another number of bytes.
+                let written = match file.path.len() == path.len() {
+                    true => file.path.get(from.len()..),
+                    false => None,
+                };
+                let rest = written.unwrap_or(&path[from.len()..]);
+                file.path = format!("{to}{rest}");
+                let new = file.path.to_lowercase();
+                self.mark(&path);
+                self.mark(&new);
+                self.files.insert(new, file);
             }
         }
-    }
-
-    /// Files whose bytes no `given` line can say.
-    pub(super) fn unknown(&self) -> HashSet<String> {
-        let unknown = self.files.iter().filter(|(_, file)| {
-            !file.directory && file.fill.is_none() && (file.given.is_none() || file.changed)
-        });
-        unknown.map(|(path, _)| base(path).to_owned()).collect()
     }
 
     /// Their `given` lines, parents before children, and behind those of other kinds.
