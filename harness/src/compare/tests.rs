@@ -4,8 +4,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// The lines of causes, each with those of its consequences.
+type Lines = Vec<(Option<u32>, Vec<u32>)>;
+
 /// What follows from what, as lines: each cause with its consequences.
-fn compared(source: &str, reports: &[Value]) -> (Vec<(Option<u32>, Vec<u32>)>, Value, String) {
+fn compared(source: &str, reports: &[Value]) -> (Lines, Value, String) {
     let trace = replay_ir::load_str("a.ir", source, &smb_vocabulary::VOCABULARY)
         .unwrap_or_else(|errors| panic!("{errors}"));
     let folder = tempfile::tempdir().expect("a directory");
