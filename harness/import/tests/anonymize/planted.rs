@@ -34,7 +34,7 @@ pub(crate) const SECRETS: [&str; 47] = [
     "topsecretlease",
     "1122334455",
     "778899001",
-    "referral",
+    "referralroot",
     "symboliclink",
     "attributename",
     "attributevalue",
@@ -122,7 +122,7 @@ fn controlled(all: &mut Exchanges) {
         (
             CtlCode::DFS_GET_REFERRALS,
             FileId::RELATED,
-            r"\referral\Payrolls",
+            r"\ReferralRoot\Payrolls",
         ),
         (CtlCode(0x0009_1234), id(2), "Wolverine"),
     ];
@@ -139,7 +139,7 @@ fn controlled(all: &mut Exchanges) {
             Response::Ioctl(IoctlResponse {
                 ctl_code,
                 file_id,
-                output: utf16("Referral to SymbolicLink"),
+                output: utf16("ReferralRoot to SymbolicLink"),
                 ..IoctlResponse::default()
             }),
         );
