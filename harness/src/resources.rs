@@ -20,6 +20,9 @@ pub(crate) struct Sample {
     /// Seconds since the replay began, its set-up included.
     pub(crate) at_s: f64,
     pub(crate) resident_kib: u64,
+    /// Of the resident memory what is of no file: heap and stacks. Pages of the program itself come as they are first
+    /// used, which is no leak.
+    pub(crate) anonymous_kib: u64,
     pub(crate) descriptors: u64,
     pub(crate) tasks: u64,
 }
@@ -35,7 +38,8 @@ pub(crate) struct Resources {
     pub(crate) last: Sample,
     /// How many looks there were while steps went on.
     pub(crate) samples: usize,
-    /// The line through the memory of these looks by least squares, in KiB a second; none with fewer than 3 of them.
+    /// The line through the anonymous memory of these looks by least squares, in KiB a second, without those of the
+    /// first quarter of their time, in which what steps need is used for the first time; none with fewer than 3 left.
     pub(crate) slope_kib_per_s: Option<f64>,
     /// The most memory that the process has had.
     pub(crate) peak_kib: u64,
@@ -113,6 +117,7 @@ fn look(began: Instant) -> Sample {
     Sample {
         at_s: began.elapsed().as_secs_f64(),
         resident_kib: status("VmRSS:"),
+        anonymous_kib: status("RssAnon:"),
         // Looking takes one itself.
         descriptors: std::fs::read_dir("/proc/self/fd")
             .map_or(0, |entries| entries.count().saturating_sub(1) as u64),
@@ -140,8 +145,11 @@ fn cpu_seconds() -> f64 {
         / 100.0
 }
 
-/// Of the line through the samples' memory, by least squares.
+/// Of the line through the samples' memory, by least squares, from the end of the first quarter of their time on.
 fn slope(samples: &[Sample]) -> Option<f64> {
+    let (first, last) = (samples.first()?.at_s, samples.last()?.at_s);
+    let from = first + (last - first) / 4.0;
+    let samples = &samples[samples.partition_point(|sample| sample.at_s < from)..];
     if samples.len() < 3 {
         return None;
     }
@@ -149,12 +157,12 @@ fn slope(samples: &[Sample]) -> Option<f64> {
     let mean = |value: fn(&Sample) -> f64| samples.iter().map(value).sum::<f64>() / count;
     let (time, memory) = (
         mean(|sample| sample.at_s),
-        mean(|sample| sample.resident_kib as f64),
+        mean(|sample| sample.anonymous_kib as f64),
     );
     let (mut both, mut square) = (0.0, 0.0);
     for sample in samples {
         let from = sample.at_s - time;
-        both += from * (sample.resident_kib as f64 - memory);
+        both += from * (sample.anonymous_kib as f64 - memory);
         square += from * from;
     }
     (square > 0.0).then(|| both / square)
@@ -164,18 +172,29 @@ fn slope(samples: &[Sample]) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn samples(count: u64, memory: fn(u64) -> u64) -> Vec<Sample> {
+        let sample = |at| Sample {
+            at_s: at as f64,
+            anonymous_kib: memory(at),
+            ..Sample::default()
+        };
+        (0..count).map(sample).collect()
+    }
+
     #[test]
     fn the_slope_is_that_of_the_line() {
-        let samples: Vec<Sample> = (0..10)
-            .map(|at| Sample {
-                at_s: f64::from(at),
-                resident_kib: 1000 + 3 * at as u64,
-                ..Sample::default()
-            })
-            .collect();
-        let found = slope(&samples).expect("enough samples");
+        let found = slope(&samples(10, |at| 1000 + 3 * at)).expect("enough samples");
         assert!((found - 3.0).abs() < 1e-9, "{found}");
-        assert_eq!(slope(&samples[..2]), None);
+        assert_eq!(slope(&samples(3, |at| at)), None);
+        assert_eq!(slope(&[]), None);
+    }
+
+    #[test]
+    fn what_is_used_for_the_first_time_is_no_slope() {
+        let warm = slope(&samples(40, |at| 1000 + 50 * at.min(9)));
+        assert_eq!(warm, Some(0.0));
+        let leak = slope(&samples(40, |at| 1000 + 50 * at.min(9) + at / 10));
+        assert!(leak > Some(0.08), "{leak:?}");
     }
 
     #[cfg(target_os = "linux")]

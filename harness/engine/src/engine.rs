@@ -68,12 +68,11 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(trace: Arc<Trace>, options: &RunOptions) -> Self {
         let plan = Plan::new(trace.clone(), &options.copies);
-        let shape = plan.shape;
         let bounds = Bounds {
             step: nanoseconds(options.step_timeout),
             connect: nanoseconds(options.connect_timeout),
         };
-        let recorder = Recorder::new(trace.clone(), shape, plan.verbs.len(), options.event_log);
+        let recorder = Recorder::new(&plan, bounds.step, options.event_log);
         let ramp = Ramp::new(to_connect(&plan), options, bounds.connect);
         Self {
             phase: Phase::Connecting,

@@ -40,7 +40,7 @@ pub use driver::{run, skip_reason};
 pub use events::{Event, EventKind, EventQueue, Events};
 pub use judge::judge;
 pub use null::NullBackend;
-pub use options::{Clock, Progress, RunOptions, Site, Stop};
+pub use options::{CONNECT_PARALLEL, Clock, Progress, RunOptions, Site, Stop};
 pub use report::{
     BreakRecord, Difference, End, LostConnection, NotRun, Place, ReactionRecord, Record, RunReport,
 };

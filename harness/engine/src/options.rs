@@ -11,6 +11,9 @@ use crate::copies::Copies;
 use crate::target::{Identity, Target};
 use crate::wire::WireLog;
 
+/// What [`RunOptions::connect_parallel`] is by default.
+pub const CONNECT_PARALLEL: usize = 32;
+
 /// Where a run goes, and as whom.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -49,7 +52,8 @@ pub struct RunOptions {
     pub step_timeout: Duration,
     /// The longest that connecting and logging in may take.
     pub connect_timeout: Duration,
-    /// How many clients connect at the same time before time 0; at least 1.
+    /// How many clients connect at the same time before time 0; at least 1. More than a server's listen queue holds (50
+    /// of Samba) can leave some waiting for a minute.
     pub connect_parallel: usize,
     /// How many clients begin to connect in a second before time 0, at most; as fast as they can without one. Finite
     /// and above 0, anything else counts as none.
@@ -87,7 +91,7 @@ impl Default for RunOptions {
             clock: Clock::default(),
             step_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
-            connect_parallel: 64,
+            connect_parallel: CONNECT_PARALLEL,
             connect_rate: None,
             copies: Copies::default(),
             close_timeout: Duration::from_secs(5),

@@ -36,7 +36,7 @@ impl EntryFlags {
     pub(crate) const PENDING: u16 = 1 << 5;
     /// Expects exactly `ok` and nothing else.
     pub(crate) const PLAIN: u16 = 1 << 6;
-    /// Opens a handle.
+    /// Opens a handle, and some step depends on that.
     pub(crate) const OPENS: u16 = 1 << 7;
     /// Uses a handle that a step opened.
     pub(crate) const USES: u16 = 1 << 8;
@@ -144,8 +144,40 @@ impl Plan {
             trace: trace.clone(),
         };
         plan.add_needs(&trace);
+        plan.forget_opens(&trace);
         plan.multiply(copies);
         plan
+    }
+
+    /// Whether a handle was opened is noted for those alone that some step uses, or whose breaks some step waits for: a
+    /// long run of opens that fail as they should leaves nothing behind.
+    fn forget_opens(&mut self, trace: &Trace) {
+        let for_break = |need: &&Need| need.what.milestone == Milestone::Break;
+        let breaks = self.needs.iter().filter(for_break);
+        let used = trace.steps().filter_map(|step| step.opened_by());
+        let mut asked = vec![false; trace.len()];
+        for step in used.chain(breaks.map(|need| need.what.step)) {
+            asked[step.0 as usize] = true;
+        }
+        for entry in &mut self.entries {
+            if !asked[entry.step.0 as usize] {
+                entry.flags.0 &= !EntryFlags::OPENS;
+            }
+        }
+    }
+
+    /// The numbers of the verbs whose times are counted, each at least once.
+    pub(crate) fn timed_verbs(&self) -> impl Iterator<Item = u16> {
+        let entries = self.entries.iter().take(self.trace.len());
+        let timed = |role| matches!(role, Role::Operation | Role::Connect);
+        entries
+            .filter(move |entry| timed(entry.flags.role()))
+            .map(|entry| entry.verb)
+    }
+
+    /// The trace.
+    pub(crate) fn trace(&self) -> &Arc<Trace> {
+        &self.trace
     }
 
     /// From one copy to all of them.

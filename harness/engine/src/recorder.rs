@@ -9,7 +9,7 @@ use replay_ir::{Answer, ClientId, StepId, Trace};
 use crate::backend::{BreakEvent, Outcome, Reaction};
 use crate::copies::Shape;
 use crate::options::FourQuantiles;
-use crate::plan::Entry;
+use crate::plan::{Entry, Plan};
 use crate::report::{
     BreakRecord, DIFFERENCES_KEPT, Difference, End, LostConnection, NotRun, Place, ReactionRecord,
     Record,
@@ -47,7 +47,7 @@ pub(crate) struct Recorder {
     pub(crate) by_kind: BTreeMap<Kind, usize>,
     pub(crate) actual: BTreeMap<StepId, Answer>,
     pub(crate) not_run: Vec<NotRun>,
-    /// By the plan's verb number; made on first use.
+    /// By the plan's verb number, for those that the trace uses; others are made on first use.
     times: Vec<Option<Box<OpTally>>>,
     /// Every step of each client, with the event log.
     records: Vec<Vec<Record>>,
@@ -60,8 +60,14 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(trace: Arc<Trace>, shape: Shape, verbs: usize, log: bool) -> Self {
+    /// `longest` is what an operation takes at most, in nanoseconds.
+    pub(crate) fn new(plan: &Plan, longest: u64, log: bool) -> Self {
+        let (trace, shape) = (plan.trace().clone(), plan.shape);
         let clients = trace.clients().len() * shape.copies() as usize;
+        let mut times = vec![None; plan.verbs.len()];
+        for verb in plan.timed_verbs() {
+            times[usize::from(verb)].get_or_insert_with(|| Box::new(OpTally::with_room(longest)));
+        }
         Self {
             trace,
             shape,
@@ -77,7 +83,7 @@ impl Recorder {
             by_kind: BTreeMap::new(),
             actual: BTreeMap::new(),
             not_run: Vec::new(),
-            times: vec![None; verbs],
+            times,
             records: vec![Vec::new(); if log { clients } else { 0 }],
             last: LastSteps::new(if log { 0 } else { clients }),
             breaks: Vec::new(),
@@ -279,10 +285,9 @@ impl Recorder {
 
     pub(crate) fn take_times(&mut self, verbs: &[&'static str]) -> Times {
         let used = self.times.drain(..).zip(verbs);
-        Times::from_verbs(
-            used.filter_map(|(times, verb)| Some((*verb, times?.times())))
-                .collect(),
-        )
+        let used = used.filter_map(|(times, verb)| Some((*verb, times?)));
+        let used = used.filter(|(_, times)| !times.is_empty());
+        Times::from_verbs(used.map(|(verb, times)| (verb, times.times())).collect())
     }
 
     pub(crate) fn take_records(&mut self) -> Vec<Vec<Record>> {

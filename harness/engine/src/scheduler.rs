@@ -197,6 +197,11 @@ impl Scheduler {
         lane.state = state;
     }
 
+    /// Some step waits for what happens to this one. Of others nothing need be kept.
+    pub(crate) fn is_cared_for(&self, step: StepId) -> bool {
+        self.marks(step).has(Marks::CARED_FOR)
+    }
+
     fn marks(&self, step: StepId) -> Marks {
         self.marks[step.0 as usize]
     }

@@ -1,7 +1,9 @@
 //! Counts the four times of every operation while a run goes on.
 //!
 //! The counts lie as in an HDR histogram of three significant digits, which is made of them at the end: adding a value
-//! is then the arithmetic of its index and one increment, and keeps nothing that can be had from the counts later.
+//! is then the arithmetic of its index and one increment, and keeps nothing that can be had from the counts later. The
+//! room for what a run is bounded by is there, and written, before it begins, so that its memory does not grow as it
+//! meets longer times.
 
 use std::sync::atomic::Ordering;
 
@@ -30,13 +32,26 @@ fn value_at(index: usize) -> u64 {
     ((index - (bucket << HALF_BITS)) as u64) << bucket
 }
 
-/// Counted values; grows with the largest.
+/// Counted values; grows with the largest. A run has fewer than 2^32 steps, so that no count overflows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    counts: Vec<u64>,
+    counts: Vec<u32>,
 }
 
 impl Tally {
+    /// With room for values up to this one.
+    pub(crate) fn with_room(longest: u64) -> Self {
+        let mut tally = Self::default();
+        tally.make_room(index_of(longest.min(LONGEST)));
+        tally
+    }
+
+    fn make_room(&mut self, index: usize) {
+        // Written, not only asked for: pages that are touched later would look like a leak.
+        self.counts
+            .resize(((index >> HALF_BITS) + 1) << HALF_BITS, 0);
+    }
+
     #[inline]
     pub(crate) fn record(&mut self, value: u64) {
         match self.counts.get_mut(index_of(value)) {
@@ -50,8 +65,7 @@ impl Tally {
     fn record_larger(&mut self, value: u64) {
         let index = index_of(value.min(LONGEST));
         if index >= self.counts.len() {
-            self.counts
-                .resize(((index >> HALF_BITS) + 1) << HALF_BITS, 0);
+            self.make_room(index);
         }
         self.counts[index] += 1;
     }
@@ -65,7 +79,7 @@ impl Tally {
             .filter(|(_, count)| **count > 0)
         {
             histogram
-                .record_n(value_at(index), count)
+                .record_n(value_at(index), count.into())
                 .expect("histograms that resize take any time");
         }
         histogram
@@ -77,9 +91,10 @@ fn publish(tallies: &[&Tally], to: &Quantiles) {
     let length = tallies.iter().map(|tally| tally.counts.len()).max();
     let count = |index: usize| -> u64 {
         let counts = tallies.iter().filter_map(|tally| tally.counts.get(index));
-        counts.sum()
+        counts.copied().map(u64::from).sum()
     };
-    let all: u64 = tallies.iter().flat_map(|tally| &tally.counts).sum();
+    let counts = tallies.iter().flat_map(|tally| &tally.counts);
+    let all: u64 = counts.copied().map(u64::from).sum();
     let mut wanted = [(0.5, &to.p50), (0.99, &to.p99), (0.999, &to.p99_9)]
         .into_iter()
         .map(|(quantile, place)| (((all as f64 * quantile).ceil() as u64).max(1), place))
@@ -119,6 +134,22 @@ pub(crate) struct OpTally {
 }
 
 impl OpTally {
+    /// With room for times up to this one, in nanoseconds.
+    pub(crate) fn with_room(longest: u64) -> Self {
+        let tally = || Tally::with_room(longest);
+        Self {
+            lag: tally(),
+            fault: tally(),
+            response: tally(),
+            service: tally(),
+        }
+    }
+
+    /// Nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.service.counts.iter().all(|count| *count == 0)
+    }
+
     /// Adds one operation.
     #[inline(always)]
     pub(crate) fn record(&mut self, moments: &Moments) {

@@ -211,6 +211,13 @@ pub(super) fn figures(load: &Load, report: &Value) -> Vec<Figure> {
                 "KiB/s",
             ),
             Figure::new(
+                name("growth of the memory an operation"),
+                number("/resources/slope_kib_per_s")
+                    .zip(number("/steps_per_second"))
+                    .map_or(f64::NAN, |(slope, rate)| slope * 1024.0 / rate),
+                "bytes",
+            ),
+            Figure::new(
                 name("samples"),
                 number("/resources/samples").unwrap_or(0.0),
                 "",
@@ -239,6 +246,7 @@ pub(super) fn figures(load: &Load, report: &Value) -> Vec<Figure> {
 mod tests {
     use serde_json::json;
 
+    use super::super::table::Table;
     use super::*;
 
     #[test]
@@ -251,6 +259,31 @@ mod tests {
             text.lines().filter(|line| line.starts_with('@')).count(),
             20
         );
+    }
+
+    #[test]
+    fn memory_that_grows_with_the_operations_is_a_leak() {
+        let grows = |slope: f64| {
+            let report = json!({
+                "steps": 10, "answers_agreed": 10, "operations_issued": 10, "operations_completed": 10,
+                "steps_per_second": 500.0, "resources": {
+                    "slope_kib_per_s": slope, "samples": 9,
+                    "before": {"resident_kib": 1, "descriptors": 1, "tasks": 1},
+                    "after": {"resident_kib": 1, "descriptors": 1, "tasks": 1},
+                    "first": {"resident_kib": 1, "descriptors": 1, "tasks": 1},
+                    "last": {"resident_kib": 1, "descriptors": 1, "tasks": 1},
+                },
+            });
+            let mut figures = figures(&Load::soak(100, 60), &report);
+            figures.retain(|figure| figure.name.ends_with("growth of the memory an operation"));
+            let value = figures.first().map(|figure| figure.value);
+            let mut table = Table::default();
+            table.add(figures);
+            (value, table.is_whole())
+        };
+        assert_eq!(grows(0.25), (Some(0.512), true));
+        // Sixteen bytes an operation, the least that an allocator gives.
+        assert_eq!(grows(7.8125), (Some(16.0), false));
     }
 
     #[test]

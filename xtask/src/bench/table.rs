@@ -77,6 +77,7 @@ const BARS: &[(&str, Bar)] = &[
         "5000 clients on smbd: client process, peak",
         Bar::AtMost(256.0),
     ),
+    ("growth of the memory an operation", Bar::AtMost(1.0)),
     ("descriptors, last sample less first", Bar::AtMost(0.0)),
     ("descriptors, after less before", Bar::AtMost(0.0)),
     ("tasks, last sample less first", Bar::AtMost(0.0)),

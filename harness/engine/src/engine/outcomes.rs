@@ -108,9 +108,7 @@ impl Engine {
             Completion::Step(index, moments) => {
                 self.step_ended(client, index, moments, end, outcome);
             }
-            Completion::Final => {
-                self.finals.insert(id, outcome);
-            }
+            Completion::Final => self.keep_final(id, outcome),
             Completion::Stray => {
                 let line = self.shape().step(&self.trace, id).line();
                 tracing::debug!(line, ?outcome, "an answer to a step that is not in flight");
@@ -150,7 +148,14 @@ impl Engine {
             .judged(entry.step, differences, Some(&outcome));
         // A step that had expected an interim answer may be awaited all the same.
         if entry.flags.has(EntryFlags::PENDING) {
-            self.finals.insert(entry.step, outcome);
+            self.keep_final(entry.step, outcome);
+        }
+    }
+
+    /// Keeps a final answer for the step that awaits it, if one does.
+    fn keep_final(&mut self, step: StepId, outcome: Outcome) {
+        if self.scheduler.is_cared_for(step) {
+            self.finals.insert(step, outcome);
         }
     }
 
@@ -184,7 +189,7 @@ impl Engine {
         let openers = event.opened_by.into_iter().chain(event.also);
         for opener in openers.filter(known).collect::<Vec<_>>() {
             let number = self.scheduler.broke(opener, at);
-            if self.breaks.len() < BREAKS_KEPT {
+            if self.scheduler.is_cared_for(opener) && self.breaks.len() < BREAKS_KEPT {
                 self.breaks.insert((opener, number), event.answer.clone());
             }
         }

@@ -126,6 +126,10 @@ impl Scheduler {
         if opener.0 as usize >= self.marks.len() {
             return 0;
         }
+        if !self.is_cared_for(opener) {
+            self.reach(opener, Milestone::Break, at);
+            return 0;
+        }
         let breaks = self.breaks.entry(opener).or_default();
         let number = breaks.arrived;
         breaks.arrived = number.saturating_add(1);
