@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use replay_engine::{Copies, RunOptions};
+use replay_engine::{CONNECT_PARALLEL, Copies, RunOptions};
 use replay_ir::Trace;
 
 use super::{Exit, duration, say};
@@ -36,7 +36,7 @@ pub(super) struct ManyArguments {
     ramp: Option<f64>,
     /// At most so many clients connect at the same time. More than a server's listen queue holds (50 of Samba) can
     /// leave some waiting for a minute.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = CONNECT_PARALLEL as u16, value_parser = clap::value_parser!(u16).range(1..))]
     connecting: u16,
     /// The longest that connecting and logging in may take for one client.
     #[arg(long, value_parser = duration, default_value = "10s")]
@@ -87,6 +87,11 @@ impl ManyArguments {
 }
 
 impl MeasureArguments {
+    /// Whether the clock is looked at without sleeping.
+    pub(super) fn spins(&self) -> bool {
+        self.spin.is_some_and(|spin| !spin.is_zero())
+    }
+
     /// What of it the engine must know.
     pub(super) fn apply(&self, options: &mut RunOptions) {
         options.calibrate = self.calibrate;

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use replay_engine::{Clock, RunOptions, Stop, Verdict, WireLog};
 use replay_ir::Trace;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use super::many;
 use super::progress::Display;
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
     if let Err(exit) = many::make_room(&trace, copies.copies.count()) {
         return exit;
     }
-    let runtime = match Runtime::new() {
+    let runtime = match runtime(arguments) {
         Ok(runtime) => runtime,
         Err(error) => {
             say(format_args!("no threads can be made: {error}"));
@@ -87,6 +87,15 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     interrupt.received().map_or(exit, Exit::Interrupted)
+}
+
+/// A run that keeps times has one thread: a step that is due, and its answer, then need not wake another one. Where only
+/// speed counts there are as many as the machine has, and where the scheduler's spins the others' work goes on.
+fn runtime(arguments: &RunArguments) -> std::io::Result<Runtime> {
+    if arguments.clock == ClockName::Paced && !arguments.measure.spins() {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    Builder::new_multi_thread().enable_all().build()
 }
 
 async fn replay_on(
