@@ -181,10 +181,13 @@ async fn work(
     worked.expect("the server answers")
 }
 
-/// What was measured of a client, an operation, and so many connections, round by round.
+/// A client, an operation, and on how many connections.
+type Key = (String, &'static str, usize);
+
+/// What was measured of each, round by round.
 #[derive(Default)]
 struct Table {
-    rows: Vec<((String, &'static str, usize), Vec<Figures>)>,
+    rows: Vec<(Key, Vec<Figures>)>,
 }
 
 impl Table {
