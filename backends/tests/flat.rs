@@ -132,7 +132,7 @@ struct Leaks(Arc<dyn Backend>);
 
 struct LeakingClient {
     inner: Box<dyn Connection>,
-    lost: Vec<Box<[u8; 24]>>,
+    lost: Vec<[u8; 24]>,
 }
 
 impl Backend for Leaks {
@@ -159,7 +159,7 @@ impl Backend for Leaks {
 #[async_trait]
 impl Connection for LeakingClient {
     fn submit(&mut self, ops: &[Op]) {
-        self.lost.push(Box::new([1; 24]));
+        self.lost.push([1; 24]);
         self.inner.submit(ops);
     }
 
