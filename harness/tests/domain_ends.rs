@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,6 +73,23 @@ fn await_that(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// The same for something that a run does; one that has ended will not do it any more, and says why.
+fn await_of(run: &mut Child, what: &str, mut holds: impl FnMut(u32) -> bool) {
+    let process = run.id();
+    await_that(what, STARTING, || {
+        if holds(process) {
+            return true;
+        }
+        if let Some(status) = run.try_wait().expect("a child") {
+            let mut said = String::new();
+            let stderr = run.stderr.as_mut().expect("piped");
+            stderr.read_to_string(&mut said).expect("read");
+            panic!("{what}: the run has ended with {status}: {said}");
+        }
+        false
+    });
+}
+
 fn records(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder.join("state"))
         .into_iter()
@@ -91,9 +109,8 @@ async fn a_killed_run_leaves_nothing_and_the_next_two_work() {
     let folder = traces();
     let folder = folder.path();
     let mut killed = run(folder, "samba-ad", "long.ir");
-    let container = || containers(killed.id()).pop();
-    await_that("its accounts", STARTING, || {
-        container().is_some_and(|it| has_accounts(&it))
+    await_of(&mut killed, "its accounts", |process| {
+        containers(process).iter().any(|it| has_accounts(it))
     });
     killed.kill().expect("killed");
     killed.wait().expect("it ends");
@@ -124,8 +141,8 @@ async fn a_member_and_its_controller_end_together() {
     let start = || run(folder, "samba-ad-member", "long.ir");
 
     let mut early = start();
-    await_that("a controller", STARTING, || {
-        !containers(early.id()).is_empty()
+    await_of(&mut early, "a controller", |process| {
+        !containers(process).is_empty()
     });
     early.kill().expect("killed");
     early.wait().expect("it ends");
@@ -134,11 +151,10 @@ async fn a_member_and_its_controller_end_together() {
     for signal in ["-KILL", "-INT"] {
         let mut ended = start();
         let process = ended.id();
-        let both = || {
+        await_of(&mut ended, "a member and accounts", |process| {
             let containers = containers(process);
             containers.len() == 2 && containers.iter().any(|it| has_accounts(it))
-        };
-        await_that("a member and accounts", STARTING, both);
+        });
         for container in containers(process) {
             let format = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
             let on = docker(&["inspect", "--format", format, &container]).expect("there");

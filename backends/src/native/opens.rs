@@ -230,13 +230,16 @@ impl Opens {
         self.by_step.get(&step).map(|open| open.file_id)
     }
 
-    /// The step that opened the handle with this FileId. Breaks alone ask for it: a search will do.
+    /// The step that opened the handle with this FileId. A CREATE that was replayed gives its open a second name: then it is
+    /// the last one, of those that are not being closed if there is one. Breaks alone ask for it: a search will do.
     pub(super) fn by_file_id(&self, file_id: FileId) -> Option<StepId> {
-        let found = self
+        let opens = self
             .by_step
             .iter()
-            .find(|(_, open)| open.file_id == file_id && open.end != OpenEnd::Gone);
-        found.map(|(step, _)| *step)
+            .filter(|(_, open)| open.file_id == file_id && open.end != OpenEnd::Gone);
+        opens
+            .max_by_key(|(step, open)| (open.end == OpenEnd::No, **step))
+            .map(|(step, _)| *step)
     }
 
     /// The step that a break of this lease belongs to: the first whose handle is open, or else is being closed.
@@ -401,6 +404,22 @@ mod tests {
         assert_eq!(opens.file_id(StepId(4)), None);
         assert!(opens.by_file_id(id(4)).is_none());
         assert!(opens.known(Key::Oplock(StepId(4))).is_none());
+    }
+
+    #[test]
+    fn a_break_belongs_to_the_last_name_of_an_open() {
+        let mut opens = Opens::default();
+        for step in [3, 9, 5, 7] {
+            let response = CreateResponse {
+                oplock_level: OplockLevel::BATCH,
+                file_id: id(1),
+                ..Default::default()
+            };
+            opens.created(StepId(step), Some(&response), Home::default());
+        }
+        assert_eq!(opens.by_file_id(id(1)), Some(StepId(9)));
+        opens.closing(StepId(9));
+        assert_eq!(opens.by_file_id(id(1)), Some(StepId(7)));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Plan {
     fn forget_opens(&mut self, trace: &Trace) {
         let for_break = |need: &&Need| need.what.milestone == Milestone::Break;
         let breaks = self.needs.iter().filter(for_break);
-        let used = trace.steps().filter_map(|step| step.opened_by());
+        let used = trace.steps().filter_map(opener);
         let mut asked = vec![false; trace.len()];
         for step in used.chain(breaks.map(|need| need.what.step)) {
             asked[step.0 as usize] = true;
