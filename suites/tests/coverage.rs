@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test coverage` writes the page anew.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -250,17 +252,7 @@ fn beside(page: &mut String, suites: &[TortureSuite], areas: &BTreeMap<&str, Are
 
 #[test]
 fn the_page_is_current() {
-    let path = package().join("../docs/coverage.md");
-    let page = page();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, page).expect("the page can be written");
-        return;
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == page,
-        "docs/coverage.md is not current; run UPDATE_DOCS=1 cargo test --test coverage"
-    );
+    common::assert_current("coverage", &page());
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! `UPDATE_DOCS=1 cargo test --test sections` writes the page anew. The table is written by hand, from the documents: a
 //! citation that is not in it is one that nobody has looked up.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -285,15 +287,5 @@ fn page() -> String {
 
 #[test]
 fn the_page_is_current() {
-    let path = workspace().join("docs/sections.md");
-    let page = page();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, page).expect("the page can be written");
-        return;
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == page,
-        "docs/sections.md is not current; run UPDATE_DOCS=1 cargo test --test sections"
-    );
+    common::assert_current("sections", &page());
 }

@@ -137,6 +137,8 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
             Some(scale) => run.args(["--scale", &scale.to_string()]),
             None => run.args(["--clock", "asap"]),
         };
+        // Samba waits 35 s for an acknowledgement that does not come.
+        run.args(["--step-timeout", "60s"]);
         run.arg(&trace).arg("--report").arg(&report);
         // A run that differs ends with an error, and is what is looked for.
         let _ = runner.run(&mut run, RUNNING);
