@@ -3,20 +3,13 @@
 
 mod common;
 
-use common::{Ends, Exchanges, pcap};
+use common::{Ends, Exchanges, id, pcap};
 use proptest::prelude::*;
 use replay_import::capture::LinkType;
 use replay_import::{CaptureOptions, NameKey, Naming, import_capture};
 use smb_wire::fscc::FileRenameInformation;
 use smb_wire::messages::*;
 use smb_wire::*;
-
-fn id(number: u64) -> FileId {
-    FileId {
-        persistent: number,
-        volatile: number,
-    }
-}
 
 /// One of most kinds of requests.
 fn exchanges() -> Exchanges {
@@ -39,28 +32,8 @@ fn exchanges() -> Exchanges {
             }),
         );
         let file_id = id(number);
-        all.ok(
-            Request::Write(WriteRequest {
-                file_id,
-                data: vec![1; 40],
-                ..WriteRequest::default()
-            }),
-            Response::Write(WriteResponse {
-                count: 40,
-                ..WriteResponse::default()
-            }),
-        );
-        all.ok(
-            Request::Read(ReadRequest {
-                file_id,
-                length: 20,
-                ..ReadRequest::default()
-            }),
-            Response::Read(ReadResponse {
-                data: vec![1; 20],
-                ..ReadResponse::default()
-            }),
-        );
+        all.write(file_id, &[1; 40]);
+        all.read(file_id, 0, 20, &[1; 20]);
         all.ok(
             Request::Lock(LockRequest {
                 file_id,

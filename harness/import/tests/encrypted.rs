@@ -31,13 +31,7 @@ fn exchanges() -> Exchanges {
             ..CreateResponse::default()
         }),
     );
-    all.ok(
-        Request::Close(CloseRequest {
-            file_id,
-            ..CloseRequest::default()
-        }),
-        Response::Close(CloseResponse::default()),
-    );
+    all.close(file_id);
     all
 }
 

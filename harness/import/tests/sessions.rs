@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ends, Exchanges, pcap};
+use common::{Ends, Exchanges, id, pcap};
 use replay_import::capture::LinkType;
 use replay_import::{CaptureImport, CaptureOptions, NameKey, Naming, import_capture};
 use smb_wire::messages::*;
@@ -81,10 +81,7 @@ fn let_in(user: &str) -> Exchanges {
 }
 
 fn created(all: &mut Exchanges, name: &str, number: u64) -> FileId {
-    let file_id = FileId {
-        persistent: number,
-        volatile: number,
-    };
+    let file_id = id(number);
     all.ok(
         Request::Create(CreateRequest {
             name: name.into(),
@@ -240,29 +237,8 @@ fn pipes_say_what_holds_no_names() {
     referral(&mut all, 0);
     let file_id = created(&mut all, "srvsvc", 1);
     let say = |all: &mut Exchanges, data: Vec<u8>| {
-        let count = data.len() as u32;
-        all.ok(
-            Request::Write(WriteRequest {
-                file_id,
-                data,
-                ..WriteRequest::default()
-            }),
-            Response::Write(WriteResponse {
-                count,
-                ..WriteResponse::default()
-            }),
-        );
-        all.ok(
-            Request::Read(ReadRequest {
-                file_id,
-                length: 1024,
-                ..ReadRequest::default()
-            }),
-            Response::Read(ReadResponse {
-                data: message(2, "wolverine"),
-                ..ReadResponse::default()
-            }),
-        );
+        all.write(file_id, &data);
+        all.read(file_id, 0, 1024, &message(2, "wolverine"));
     };
     say(&mut all, message(11, ""));
     say(&mut all, message(0, "payrolls"));

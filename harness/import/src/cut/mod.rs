@@ -3,8 +3,9 @@
 //!
 //! What a chosen step needs is kept with it: the step that opened its handle, the members of its compound before it, what
 //! it awaits or cancels, the connects and disconnects of its client, and every step that changed one of its files since
-//! the first that is kept ([`need`]). What happened before that becomes `given` lines; [`files`] follows it.
+//! the first that is kept ([`need`], [`changes`]). What happened before that becomes `given` lines; [`files`] follows it.
 
+mod changes;
 mod files;
 mod need;
 mod order;

@@ -1,48 +1,17 @@
-//! What the chosen steps need, found by following each step once.
-//!
-//! A file is touched up to the last kept step that works on it, and its changes are needed from the first kept step on, of
-//! whatever file. Both bounds only ever widen while steps are added, so that the changes of each file are gone through once, in both
-//! directions; the next one below the lower bound waits in a heap until that bound has passed it.
+//! What the chosen steps need, found by following each step once: what opens and closes its handle, what it is a part of, what
+//! connects its client, and the changes of its files, which [`changes`](super::changes) tells.
 
-use super::files::{self, Files, Known};
+use super::changes::Changes;
 use super::{Steps, before, owner};
 use replay_ir::{Role, StepId, Trace};
-use smb_vocabulary::subjects::{self, PathId, Subjects};
-use std::collections::{BinaryHeap, HashMap};
+use smb_vocabulary::subjects::Subjects;
+use std::collections::HashMap;
 
 /// The chosen steps with all that they need.
 pub(super) fn with_needs(trace: &Trace, subjects: &Subjects, chosen: &[StepId]) -> Steps {
     let mut search = Search::new(trace, subjects, chosen);
     search.all(chosen);
     Steps::new(search.kept)
-}
-
-/// Steps in their order, and which of them are needed: those from `low` up to, but not with, `high`.
-#[derive(Debug, Default)]
-struct Span {
-    steps: Vec<StepId>,
-    low: usize,
-    high: usize,
-    is_open: bool,
-}
-
-impl Span {
-    /// All before `end` are wanted that are not before the lower bound; those that were not so before.
-    fn raise(&mut self, end: StepId) -> std::ops::Range<usize> {
-        let high = self.steps.partition_point(|&id| id < end);
-        if !self.is_open {
-            (self.is_open, self.low, self.high) = (true, high, high);
-            return high..high;
-        }
-        let new = self.high..high.max(self.high);
-        self.high = new.end;
-        new
-    }
-
-    /// The next one below.
-    fn below(&self) -> Option<StepId> {
-        self.steps.get(self.low.checked_sub(1)?).copied()
-    }
 }
 
 struct Search<'t> {
@@ -60,17 +29,10 @@ struct Search<'t> {
     keys: HashMap<StepId, Vec<StepId>>,
     /// Connects, disconnects and the like, by connection; the number of those that are kept.
     links: HashMap<u32, (Vec<StepId>, usize)>,
-    /// Changes of each path, and of what is below it.
-    at: Vec<Span>,
-    under: Vec<Span>,
-    /// The next change below the lower bound of a span, its path, and whether it is one of `under`.
-    lower: BinaryHeap<(StepId, PathId, bool)>,
-    known: Known,
-    /// Until which step the bytes of a touched path stay known when the lower bound goes down.
-    until: BinaryHeap<(StepId, PathId)>,
-    /// Paths below each whose bytes are not known at some time.
-    unknown_under: HashMap<PathId, Vec<PathId>>,
-    /// How often a step was looked at, or a bound.
+    changes: Changes<'t>,
+    /// What the changes are found to be, until it is kept.
+    found: Vec<StepId>,
+    /// How often a step was looked at.
     #[cfg(test)]
     work: usize,
 }
@@ -89,12 +51,8 @@ impl<'t> Search<'t> {
             closes: HashMap::new(),
             keys: HashMap::new(),
             links: HashMap::new(),
-            at: Vec::new(),
-            under: Vec::new(),
-            lower: BinaryHeap::new(),
-            known: Files::known(trace, subjects),
-            until: BinaryHeap::new(),
-            unknown_under: HashMap::new(),
+            changes: Changes::new(trace, subjects),
+            found: Vec::new(),
             #[cfg(test)]
             work: 0,
         };
@@ -110,9 +68,6 @@ impl<'t> Search<'t> {
     }
 
     fn index(&mut self) {
-        let paths = self.subjects.count();
-        self.at.resize_with(paths, Span::default);
-        self.under.resize_with(paths, Span::default);
         for step in self.trace.steps() {
             let id = step.id();
             let word = |name: &str| step.arg(name).and_then(|value| value.as_str());
@@ -130,29 +85,6 @@ impl<'t> Search<'t> {
                     self.on_breaks.entry(opener).or_default().push(id);
                 }
                 _ => {}
-            }
-            if files::changes(&step) {
-                for path in self.subjects.of(id) {
-                    self.at[path.index()].steps.push(id);
-                    for above in subjects::above(self.subjects.path(path)) {
-                        if let Some(above) = self.subjects.find(above) {
-                            let steps = &mut self.under[above.index()].steps;
-                            if steps.last() != Some(&id) {
-                                steps.push(id);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        for path in self.known.sometimes_unknown() {
-            let Some(id) = self.subjects.find(path) else {
-                continue;
-            };
-            for above in subjects::above(path) {
-                if let Some(above) = self.subjects.find(above) {
-                    self.unknown_under.entry(above).or_default().push(id);
-                }
             }
         }
     }
@@ -180,27 +112,16 @@ impl<'t> Search<'t> {
             if let Some(id) = self.todo.pop() {
                 return Some(id);
             }
-            if let Some(&(id, path, under)) = self.lower.peek()
-                && id > self.first
-            {
-                self.lower.pop();
-                let span = self.span(path, under);
-                // Otherwise it was kept for its bytes already.
-                if span.below() == Some(id) {
-                    span.low -= 1;
-                    let below = span.below();
-                    self.lower.extend(below.map(|id| (id, path, under)));
-                    self.keep(id);
-                }
-                continue;
-            }
-            // Only now is the lower bound where it stays unless something is added.
-            let &(until, path) = self.until.peek()?;
-            if until < self.first {
+            if !self.changes.next(self.first, &mut self.found) {
                 return None;
             }
-            self.until.pop();
-            self.look_at_bytes(path);
+            self.keep_found();
+        }
+    }
+
+    fn keep_found(&mut self) {
+        while let Some(id) = self.found.pop() {
+            self.keep(id);
         }
     }
 
@@ -238,68 +159,18 @@ impl<'t> Search<'t> {
             self.keep_all(new);
         }
         for path in self.subjects.of(id) {
-            self.touch(path, id);
+            self.changes.touch(path, id, &mut self.found);
         }
-    }
-
-    /// A path is worked on by a kept step: whatever changed it before is needed.
-    fn touch(&mut self, path: PathId, id: StepId) {
-        self.raise(path, id, false);
-        self.raise(path, id, true);
-        for above in subjects::above(self.subjects.path(path)) {
-            if let Some(above) = self.subjects.find(above) {
-                self.raise(above, id, false);
-            }
-        }
-        for below in self.unknown_under.get(&path).cloned().unwrap_or_default() {
-            self.raise(below, id, false);
-        }
-    }
-
-    fn raise(&mut self, path: PathId, end: StepId, under: bool) {
-        #[cfg(test)]
-        {
-            self.work += 1;
-        }
-        let span = self.span(path, under);
-        let was_open = span.is_open;
-        let new = span.raise(end);
-        let (new, below) = (span.steps[new].to_vec(), span.below());
-        if !was_open {
-            self.lower.extend(below.map(|id| (id, path, under)));
-            if !under {
-                self.until.push((StepId(u32::MAX), path));
-            }
-        }
-        self.keep_all(new);
-    }
-
-    fn span(&mut self, path: PathId, under: bool) -> &mut Span {
-        match under {
-            true => &mut self.under[path.index()],
-            false => &mut self.at[path.index()],
-        }
-    }
-
-    /// All changes of a path are needed if no `given` line can say its bytes at the first step that is kept.
-    fn look_at_bytes(&mut self, path: PathId) {
-        match self.known.before(self.subjects.path(path), self.first) {
-            (false, _) => {
-                let span = &mut self.at[path.index()];
-                let all = span.steps[..std::mem::take(&mut span.low)].to_vec();
-                self.keep_all(all);
-            }
-            (true, Some(until)) => self.until.push((until, path)),
-            (true, None) => {}
-        }
+        self.keep_found();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::{self, Files};
     use super::*;
     use proptest::prelude::*;
-    use smb_vocabulary::VOCABULARY;
+    use smb_vocabulary::{VOCABULARY, subjects};
     use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
@@ -474,7 +345,7 @@ mod tests {
             let mut search = Search::new(&trace, &subjects, &chosen);
             search.all(&chosen);
             assert!(search.kept.iter().filter(|kept| **kept).count() > chosen.len());
-            search.work
+            search.work + search.changes.work
         };
         let (small, large) = (work(4_000), work(32_000));
         assert!(

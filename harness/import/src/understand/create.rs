@@ -146,31 +146,16 @@ impl World {
         }
         self.same_guid(step, request);
         self.opens.push(Open {
-            name,
-            session,
             tree: flight.tree_id,
-            client,
-            path,
             prefix: tree.prefix,
-            node: usize::MAX,
-            directory: false,
-            created_by: step,
-            file_id: None,
-            alive: true,
-            closed: false,
             pipe: (!tree.disk).then(Pipe::default),
-            failed: false,
             delete_on_close: request
                 .create_options
                 .contains(CreateOptions::DELETE_ON_CLOSE),
-            oplock: OplockLevel::NONE,
             lease,
-            listed: false,
-            policy: super::breaks::Policy::default(),
             durable,
-            numbered: Vec::new(),
-            replays: false,
             reconnects,
+            ..Open::new(name, session, client, path, step)
         });
         let open = self.opens.len() - 1;
         flight.step = Some(step);

@@ -9,7 +9,7 @@ use super::stale::{CLOSED, UNKNOWN, UNRELATED};
 use super::state::{Chain, InFlight, Node, Open};
 use super::world::World;
 use crate::capture::ConnectionId;
-use smb_wire::{FileId, OplockLevel};
+use smb_wire::FileId;
 
 impl World {
     /// The open that a request is about.
@@ -98,29 +98,11 @@ impl World {
         let step = self.add(draft, Some(time), &touches, false);
         self.drafts[step].progress = Progress::Done;
         self.opens.push(Open {
-            name,
-            session,
             tree: flight.tree_id,
-            client,
-            path,
-            prefix: String::new(),
             node,
             directory,
-            created_by: step,
             file_id: Some(file_id),
-            alive: true,
-            closed: false,
-            pipe: None,
-            failed: false,
-            delete_on_close: false,
-            oplock: OplockLevel::NONE,
-            lease: None,
-            listed: false,
-            policy: super::breaks::Policy::default(),
-            durable: None,
-            numbered: Vec::new(),
-            replays: false,
-            reconnects: None,
+            ..Open::new(name, session, client, path, step)
         });
         self.by_id.insert((session, file_id), self.opens.len() - 1);
         Ok(self.opens.len() - 1)

@@ -204,6 +204,43 @@ pub(super) struct Open {
     pub(super) reconnects: Option<usize>,
 }
 
+impl Open {
+    /// One that a step makes, before it is answered.
+    pub(super) fn new(
+        name: String,
+        session: SessionIndex,
+        client: ClientIndex,
+        path: String,
+        created_by: StepIndex,
+    ) -> Self {
+        Self {
+            name,
+            session,
+            tree: 0,
+            client,
+            path,
+            prefix: String::new(),
+            node: usize::MAX,
+            directory: false,
+            created_by,
+            file_id: None,
+            alive: true,
+            closed: false,
+            pipe: None,
+            failed: false,
+            delete_on_close: false,
+            oplock: OplockLevel::NONE,
+            lease: None,
+            listed: false,
+            policy: super::breaks::Policy::default(),
+            durable: None,
+            numbered: Vec::new(),
+            replays: false,
+            reconnects: None,
+        }
+    }
+}
+
 /// What is known of a pipe.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pipe {

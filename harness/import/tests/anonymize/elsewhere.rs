@@ -1,7 +1,7 @@
 //! Secrets outside of names of files: in log-ins, contexts, errors, referrals and pipes.
 
-use super::captures::Exchanges;
-use super::planted::{authenticate, create, id, opened, utf16};
+use super::captures::{Exchanges, id};
+use super::planted::{authenticate, create, opened, utf16};
 use smb_wire::messages::*;
 use smb_wire::*;
 
@@ -237,28 +237,8 @@ fn by_ntlm() -> Exchanges {
         Request::Create(create("SecretPipe")),
         Response::Create(opened(id(4), false)),
     );
-    all.ok(
-        Request::Write(WriteRequest {
-            file_id: id(4),
-            data: utf16("PipePayload for Hernandez"),
-            ..WriteRequest::default()
-        }),
-        Response::Write(WriteResponse {
-            count: 50,
-            ..WriteResponse::default()
-        }),
-    );
-    all.ok(
-        Request::Read(ReadRequest {
-            file_id: id(4),
-            length: 1024,
-            ..ReadRequest::default()
-        }),
-        Response::Read(ReadResponse {
-            data: utf16("RpcAnswer: Boardroom"),
-            ..ReadResponse::default()
-        }),
-    );
+    all.write(id(4), &utf16("PipePayload for Hernandez"));
+    all.read(id(4), 0, 1024, &utf16("RpcAnswer: Boardroom"));
     all.ok(
         Request::Ioctl(IoctlRequest {
             ctl_code: CtlCode::PIPE_TRANSCEIVE,

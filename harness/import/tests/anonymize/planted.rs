@@ -1,6 +1,6 @@
 //! A capture of a client that works with secrets only.
 
-use super::captures::{Ends, Exchanges, pcap};
+use super::captures::{Ends, Exchanges, id, pcap};
 use super::elsewhere;
 use replay_import::capture::LinkType;
 use smb_wire::fscc::{
@@ -105,13 +105,6 @@ pub(crate) fn opened(file_id: FileId, directory: bool) -> CreateResponse {
         },
         file_id,
         ..CreateResponse::default()
-    }
-}
-
-pub(crate) fn id(number: u64) -> FileId {
-    FileId {
-        persistent: number,
-        volatile: number,
     }
 }
 
@@ -300,29 +293,8 @@ pub(crate) fn capture() -> Vec<u8> {
         Request::Create(file),
         Response::Create(opened(id(2), false)),
     );
-    all.ok(
-        Request::Write(WriteRequest {
-            file_id: id(2),
-            data: b"confidential: the acquisition of hernandez".to_vec(),
-            ..WriteRequest::default()
-        }),
-        Response::Write(WriteResponse {
-            count: 42,
-            ..WriteResponse::default()
-        }),
-    );
-    all.ok(
-        Request::Read(ReadRequest {
-            file_id: id(2),
-            offset: 100,
-            length: 300,
-            ..ReadRequest::default()
-        }),
-        Response::Read(ReadResponse {
-            data: b"acquisition".repeat(20),
-            ..ReadResponse::default()
-        }),
-    );
+    all.write(id(2), b"confidential: the acquisition of hernandez");
+    all.read(id(2), 100, 300, &b"acquisition".repeat(20));
     let mut buffer = Vec::new();
     let streams = [FileStreamInformation {
         stream_name: ":Annotation:$DATA".into(),
@@ -357,13 +329,7 @@ pub(crate) fn capture() -> Vec<u8> {
     );
     controlled(&mut all);
     secured(&mut all);
-    all.ok(
-        Request::Close(CloseRequest {
-            file_id: id(2),
-            ..CloseRequest::default()
-        }),
-        Response::Close(CloseResponse::default()),
-    );
+    all.close(id(2));
     all.refused(
         Request::Create(create(r"\MergerPlans\Portfolio.pdf")),
         0xC000_000D,

@@ -296,22 +296,8 @@ pub(crate) fn header(id: u64, flags: Flags) -> Header {
 
 /// A few frames in both directions, of sizes from 68 bytes to 3 KiB.
 pub(crate) fn session_frames() -> Vec<(Direction, Vec<u8>)> {
-    let mut frames = Vec::new();
-    let mut id = 0;
-    let mut exchange = |request: Request, response: Response| {
-        let mut up = FrameBuilder::new();
-        up.request(&header(id, Flags::empty()), &request);
-        let mut down = FrameBuilder::new();
-        let answer = Header {
-            command: request.command(),
-            ..header(id, Flags::SERVER_TO_REDIR)
-        };
-        down.response(&answer, &response);
-        frames.push((Direction::ToServer, up.finish()));
-        frames.push((Direction::ToClient, down.finish()));
-        id += 1;
-    };
-    exchange(
+    let mut all = Exchanges::new();
+    all.ok(
         Request::Negotiate(NegotiateRequest {
             dialects: vec![Dialect::SMB_2_1],
             ..NegotiateRequest::default()
@@ -321,35 +307,21 @@ pub(crate) fn session_frames() -> Vec<(Direction, Vec<u8>)> {
             ..NegotiateResponse::default()
         }),
     );
-    exchange(Request::Echo(EchoRequest), Response::Echo(EchoResponse));
+    all.ok(Request::Echo(EchoRequest), Response::Echo(EchoResponse));
     for length in [1, 200, 3000] {
-        exchange(
-            Request::Write(WriteRequest {
-                file_id: FileId {
-                    persistent: 1,
-                    volatile: 2,
-                },
-                data: vec![7; length],
-                ..WriteRequest::default()
-            }),
-            Response::Write(WriteResponse {
-                count: length as u32,
-                ..WriteResponse::default()
-            }),
-        );
+        all.write(id(1), &vec![7; length]);
     }
-    exchange(
-        Request::Read(ReadRequest {
-            length: 2000,
-            ..ReadRequest::default()
-        }),
-        Response::Read(ReadResponse {
-            data: vec![9; 2000],
-            ..ReadResponse::default()
-        }),
-    );
+    all.read(FileId::default(), 0, 2000, &[9; 2000]);
     assert_eq!(header(0, Flags::empty()).command, Command::NEGOTIATE);
-    frames
+    all.frames
+}
+
+/// A FileId whose halves are this number.
+pub(crate) fn id(number: u64) -> FileId {
+    FileId {
+        persistent: number,
+        volatile: number,
+    }
 }
 
 /// The messages of one client, as frames.
@@ -411,6 +383,47 @@ impl Exchanges {
                 ..SessionSetupRequest::default()
             }),
             Response::SessionSetup(SessionSetupResponse::default()),
+        );
+    }
+
+    /// A WRITE of these bytes at the file's beginning.
+    pub(crate) fn write(&mut self, file_id: FileId, data: &[u8]) {
+        self.ok(
+            Request::Write(WriteRequest {
+                file_id,
+                data: data.to_vec(),
+                ..WriteRequest::default()
+            }),
+            Response::Write(WriteResponse {
+                count: data.len() as u32,
+                ..WriteResponse::default()
+            }),
+        );
+    }
+
+    /// A READ of `length` bytes from `offset` on that returns these.
+    pub(crate) fn read(&mut self, file_id: FileId, offset: u64, length: u32, data: &[u8]) {
+        self.ok(
+            Request::Read(ReadRequest {
+                file_id,
+                offset,
+                length,
+                ..ReadRequest::default()
+            }),
+            Response::Read(ReadResponse {
+                data: data.to_vec(),
+                ..ReadResponse::default()
+            }),
+        );
+    }
+
+    pub(crate) fn close(&mut self, file_id: FileId) {
+        self.ok(
+            Request::Close(CloseRequest {
+                file_id,
+                ..CloseRequest::default()
+            }),
+            Response::Close(CloseResponse::default()),
         );
     }
 
