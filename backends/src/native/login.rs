@@ -75,7 +75,10 @@ async fn connect(shared: &Shared, start: Start) -> Result<Connected, Outcome> {
     let lost = |error: io::Error| Outcome::Lost(format!("connecting to {address}: {error}"));
     let stream = TcpStream::connect(address).await.map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
-    let recorder = Recorder::new(context, &stream);
+    let mut recorder = Recorder::new(context, &stream);
+    if let (Some(recorder), Some(identity)) = (&mut recorder, &identity) {
+        recorder.knows(identity);
+    }
     let (socket, writer) = stream.into_split();
     let mut transport = Box::new(Transport::new(writer));
     transport.recorder = recorder;

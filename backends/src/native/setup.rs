@@ -282,6 +282,9 @@ impl Shared {
         let target = &context.target;
         let mechanism = mechanism(&settings, target);
         let transport = state.established()?;
+        if let (Some(recorder), Some(identity)) = (&mut transport.recorder, &identity) {
+            recorder.knows(identity);
+        }
         let progress = match (&identity, mechanism) {
             (Some(identity), Some(Mechanism::Kerberos)) => {
                 let asking = Asking {

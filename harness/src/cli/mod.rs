@@ -294,7 +294,7 @@ struct RunArguments {
     #[arg(long, value_parser = duration, default_value = "30s")]
     step_timeout: Duration,
     /// Write every frame of every connection, decrypted, as a capture for Wireshark; of a long run
-    /// the last 256 MiB. Tokens of the login are left out.
+    /// the last 256 MiB. Of the login's tokens only the user's name is kept.
     #[arg(long, value_name = "FILE.pcapng", conflicts_with = "clients")]
     frames: Option<PathBuf>,
     /// Write everything that was found as JSON.

@@ -17,6 +17,12 @@ const AUTHENTICATE: u32 = 3;
 /// NTLMSSP_NEGOTIATE_KEY_EXCH (MS-NLMP 2.2.2.5).
 const KEY_EXCHANGE: u32 = 0x4000_0000;
 
+/// NTLMSSP_NEGOTIATE_UNICODE (MS-NLMP 2.2.2.5).
+const UNICODE: u32 = 1;
+
+/// The fixed part of an AUTHENTICATE_MESSAGE without Version and MIC.
+const FIXED: usize = 64;
+
 /// The length of NTProofStr, and of every key.
 const LENGTH: usize = 16;
 
@@ -28,6 +34,22 @@ pub fn password_hash(password: &str) -> Key {
 /// ServerChallenge of the CHALLENGE_MESSAGE in a token, within SPNEGO or not (MS-NLMP 2.2.1.2).
 pub fn server_challenge(token: &[u8]) -> Option<[u8; 8]> {
     find(token, CHALLENGE)?.get(24..)?.first_chunk().copied()
+}
+
+/// An AUTHENTICATE_MESSAGE of UserName alone (MS-NLMP 2.2.1.3): who logs in, and nothing that proves it or that a password could be
+/// guessed from. An empty name is an anonymous login's.
+pub fn name_only(user: &str) -> Vec<u8> {
+    let name = utf16(user);
+    let length = u16::try_from(name.len()).unwrap_or(0);
+    let mut message = [SIGNATURE, &AUTHENTICATE.to_le_bytes()].concat();
+    // LmChallengeResponse, NtChallengeResponse, DomainName, UserName, Workstation, EncryptedRandomSessionKey.
+    for length in [0, 0, 0, length, 0, 0] {
+        message.extend([length.to_le_bytes(), length.to_le_bytes()].concat());
+        message.extend((FIXED as u32).to_le_bytes());
+    }
+    message.extend(UNICODE.to_le_bytes());
+    message.extend_from_slice(&name[..usize::from(length)]);
+    message
 }
 
 /// What an AUTHENTICATE_MESSAGE says (MS-NLMP 2.2.1.3).
@@ -184,6 +206,23 @@ mod tests {
         assert_eq!(format!("{exchanged:?}"), "Authenticate(..)");
         assert_eq!(key(exchanged), Some(vec![0x55; 16]));
         assert_eq!(key(message(KEY_EXCHANGE, &[])), None);
+    }
+
+    #[test]
+    fn a_message_of_a_name_alone_proves_nothing() {
+        for name in ["", "alice", "J\u{fc}rgen"] {
+            let token = name_only(name);
+            let found = Authenticate::find(&token).expect("a message");
+            assert_eq!((found.user.as_str(), found.domain.as_str()), (name, ""));
+            let hash = password_hash("x");
+            assert!(found.session_key(&hash).is_none() && found.proves(&hash, [1; 8]).is_none());
+            assert_eq!(
+                token.len(),
+                FIXED + utf16(name).len(),
+                "nothing else is in it"
+            );
+        }
+        assert_eq!(name_only(&"x".repeat(40_000)).len(), FIXED);
     }
 
     #[test]
