@@ -151,18 +151,7 @@ fn make(path: &Path, megabytes: usize) {
         }),
     );
     for number in 0..5000_u64 {
-        all.ok(
-            Request::Read(ReadRequest {
-                offset: number * 64,
-                length: 64,
-                file_id,
-                ..ReadRequest::default()
-            }),
-            Response::Read(ReadResponse {
-                data: vec![7; 64],
-                ..ReadResponse::default()
-            }),
-        );
+        all.read(file_id, number * 64, 64, &[7; 64]);
     }
     let mut out = std::io::BufWriter::new(std::fs::File::create(path).expect("a file"));
     let (mut written, mut client) = (0, 1024);

@@ -7,7 +7,7 @@ use replay_import::capture::{
     ConnectionId, ConnectionInfo, Direction, FrameSink, Gap, Limits, LinkType, Ports, read_capture,
 };
 use smb_wire::messages::*;
-use smb_wire::{FileId, Request, Response, split_compound};
+use smb_wire::{FileId, Request, split_compound};
 use std::process::Command;
 
 /// Command, message id, whether it is a response, status, tree id and session id of every message.
