@@ -196,6 +196,42 @@ fn a_share_is_connected_again() {
     assert_eq!(report.import.skipped(), 0, "{report}");
 }
 
+/// A server closes what a lost connection had open some time after it, so that who came later waits with its connection.
+#[test]
+fn who_came_after_a_loss_connects_after_it() {
+    let works_on = |user: &str, file: &str| {
+        let mut all = let_in(user);
+        all.tree(r"\\server\share");
+        created(&mut all, file, 1);
+        all
+    };
+    let all = [
+        works_on("alice", r"d\file"),
+        works_on("bob", r"d\other"),
+        works_on("carol", r"d\file:stream"),
+        works_on("dave", r"d\file"),
+    ];
+    let (text, report) = import(&all, Naming::default());
+    let waits: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(" connect ")?.1.split_once("after="))
+        .map(|(_, after)| after)
+        .collect();
+    let label = |client: &str| {
+        let disconnect = format!("{client} disconnect");
+        let line = text.lines().find(|line| line.contains(&disconnect));
+        line.and_then(|line| line.split_once(':'))
+            .map_or("", |(label, _)| label)
+    };
+    // Who worked on something else is there from the beginning; of several losses of a file the last one stands for all.
+    assert_eq!(waits, [label("A"), label("C")], "{text}");
+    assert!(
+        text.contains("C connect") && text.contains("D connect"),
+        "{text}"
+    );
+    assert_eq!(report.import.skipped(), 0, "{report}");
+}
+
 /// A message of a connection-oriented RPC: its type, and something behind its header.
 fn message(kind: u8, body: &str) -> Vec<u8> {
     let mut message = vec![5, 0, kind, 3, 16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];

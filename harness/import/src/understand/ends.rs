@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Progress, StepIndex};
 use super::lanes::{ClientIndex, Key, Touch};
-use super::paths::listings;
+use super::paths::{base, listings};
 use super::state::{InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::{ConnectionId, Direction};
@@ -64,8 +64,7 @@ impl World {
             for open in self.opens.iter_mut().filter(|open| open.session == index) {
                 if open.alive && open.file_id.is_some() {
                     lost = true;
-                    self.lost_durable |= open.durable.is_some();
-                    touches.push((Key::path(&open.path), Touch::Change));
+                    touches.push((Key::path(base(&open.path)), Touch::Change));
                     if open.delete_on_close {
                         touches.extend(listings(&open.path, Touch::Change));
                     }
@@ -88,6 +87,7 @@ impl World {
             let lane = self.lanes.free(client, None, &self.drafts);
             let step = self.add(Draft::new(lane, "disconnect"), Some(time), &touches, false);
             self.drafts[step].progress = Progress::Done;
+            self.losses.lost(step, &touches);
         }
     }
 
@@ -148,7 +148,7 @@ impl World {
         for open in self.opens.iter().filter(|open| {
             open.session == index && open.alive && (!of_tree || open.tree == flight.tree_id)
         }) {
-            touches.push((Key::path(&open.path), Touch::Change));
+            touches.push((Key::path(base(&open.path)), Touch::Change));
         }
         let mut draft = Draft::new(lane, verb);
         if let (true, Some(name)) = (of_tree, name) {

@@ -11,7 +11,7 @@ use replay_ir::OwnedValue;
 use smb_vocabulary::answer;
 use smb_wire::fscc::{CopyChunk, FileRange, ResumeKey};
 use smb_wire::messages::{IoctlRequest, IoctlResponse};
-use smb_wire::{CtlCode, FileId, IoctlFlags, ntstatus};
+use smb_wire::{CtlCode, Dialect, FileId, IoctlFlags, ntstatus};
 
 /// The most bytes of an input buffer that a trace carries as they are.
 const LONGEST_INPUT: usize = 4096;
@@ -64,6 +64,8 @@ const DECIDED: [&str; 4] = [
 pub(super) enum Effect {
     /// Nothing that the trace follows.
     None,
+    /// It ends the set-up of a connection, which the client of a trace does by itself.
+    Validates,
     /// Its answer names the open as a source.
     NamesSource,
     /// Zeros from here to there.
@@ -104,7 +106,12 @@ impl World {
         }
         let draft = match (self.typed(id, draft, request, open, flight, touches)?, code) {
             ((draft, true), _) => draft,
-            ((draft, _), CtlCode::VALIDATE_NEGOTIATE_INFO) => draft,
+            ((draft, _), CtlCode::VALIDATE_NEGOTIATE_INFO) => {
+                if self.is_set_up(id, flight) {
+                    flight.effect = Effect::Validates;
+                }
+                draft
+            }
             ((draft, _), code) if request.input.is_empty() && !NEEDS_INPUT.contains(&code) => draft,
             ((draft, _), code) => {
                 if request.input.len() > LONGEST_INPUT {
@@ -117,6 +124,19 @@ impl World {
             }
         };
         Ok(sizes(draft, request))
+    }
+
+    /// Whether a client has just connected, by a dialect whose negotiation it then validates (MS-SMB2 3.2.5.5).
+    fn is_set_up(&mut self, id: ConnectionId, flight: &InFlight) -> bool {
+        let connection = self.connections.get(&id);
+        let dialect = connection.and_then(|connection| connection.dialect);
+        let validated = matches!(dialect, Some(Dialect::SMB_3_0 | Dialect::SMB_3_0_2));
+        let client = self.client_of(id, flight.session_id);
+        validated
+            && client.is_ok_and(|client| {
+                self.clients[client].channel_of.is_none()
+                    && self.lanes.has_only(client, "connect", &self.drafts)
+            })
     }
 
     /// With the arguments that the code has; `false` where its input is not as the code prescribes.
@@ -258,6 +278,10 @@ impl World {
         if status != ntstatus::SUCCESS {
             return;
         }
+        if flight.effect == Effect::Validates {
+            self.drafts[step].dropped = true;
+            return;
+        }
         if flight.effect == Effect::NamesSource
             && let (Some(open), Ok(ResumeKey(key))) =
                 (flight.open, ResumeKey::decode(&response.output))
@@ -290,7 +314,7 @@ impl World {
                     self.nodes[node].content.copy(&pieces, at, to, from == node);
                 }
             }
-            Effect::None | Effect::NamesSource => {}
+            Effect::None | Effect::NamesSource | Effect::Validates => {}
         }
     }
 }

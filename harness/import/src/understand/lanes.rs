@@ -129,6 +129,13 @@ impl Lanes {
         })
     }
 
+    /// Whether a client has done nothing yet but this.
+    pub(super) fn has_only(&self, client: ClientIndex, verb: &str, drafts: &Drafts) -> bool {
+        let last = |&lane: &LaneIndex| self.lanes[lane].last;
+        let mut lasts = self.clients[client].iter().filter_map(last);
+        lasts.all(|last| drafts[last].verb == verb)
+    }
+
     /// A lane of the client with nothing in flight: `wanted` if it is free, otherwise the first, or a new one.
     pub(super) fn free(
         &mut self,

@@ -139,7 +139,7 @@ impl World {
             user,
             anonymous: !guest && (anonymous || flags.contains(SessionFlags::IS_NULL)),
             previous: request.previous_session_id,
-            after_loss: self.lost_durable,
+            losses: self.losses.count(),
             hash,
             ..Session::default()
         };
@@ -230,14 +230,19 @@ impl World {
             self.lanes.client(None)
         });
         let session = &mut self.sessions[index];
-        let (disk, after_loss) = (session.tree_connected, session.after_loss);
+        let (disk, losses) = (session.tree_connected, session.losses);
         if let Some(channel) = session.channel(id) {
             channel.client = Some(client);
         }
         self.clients[client].disk |= disk;
-        if returning.is_none() && !self.replacing(client, previous) && after_loss {
-            // The server noticed the loss while the client connected.
-            self.connect(client, None);
+        let replacing = returning.is_none() && self.replacing(client, previous, losses);
+        if returning.is_none() && !replacing && losses > 0 {
+            // Left out unless what was lost matters to the client.
+            let lane = self.lanes.free(client, None, &self.drafts);
+            let step = self.add(Draft::new(lane, "connect"), None, &[], false);
+            self.drafts[step].progress = Progress::Done;
+            self.drafts[step].dropped = true;
+            self.losses.connected(client, step, losses);
         }
         Ok(client)
     }

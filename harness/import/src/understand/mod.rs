@@ -24,6 +24,7 @@ mod lanes;
 mod listed;
 mod lock;
 mod login;
+mod losses;
 mod messages;
 mod names;
 mod ntlm;

@@ -6,7 +6,7 @@ use super::lanes::{ClientIndex, Key, Touch};
 use super::names::WirePath;
 use super::paths::base;
 use super::request::Reason;
-use super::state::SessionIndex;
+use super::state::{Session, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
@@ -195,10 +195,12 @@ impl World {
         session: SessionIndex,
         user: Option<&str>,
     ) -> Option<ClientIndex> {
-        let previous = self.sessions[session].previous;
+        let Session {
+            previous, losses, ..
+        } = self.sessions[session];
         if let Some(client) = self.logged_off_here(id, session, user) {
             let word = (previous != 0).then(|| self.session_name(previous));
-            self.connect(client, word.flatten());
+            self.connect(client, word.flatten(), losses);
             return Some(client);
         }
         let connection = self.connections.get(&id)?;
@@ -216,7 +218,7 @@ impl World {
             own if own == gone.session_id => None,
             other => self.session_name(other),
         };
-        self.connect(gone.client, word);
+        self.connect(gone.client, word, losses);
         Some(gone.client)
     }
 
@@ -253,19 +255,24 @@ impl World {
     }
 
     /// A new client whose session takes the place of another one; false if there is none.
-    pub(super) fn replacing(&mut self, client: ClientIndex, previous: u64) -> bool {
+    pub(super) fn replacing(&mut self, client: ClientIndex, previous: u64, losses: usize) -> bool {
         if let Some(other) = self.client_with(previous)
             && other != client
         {
-            let step = self.connect(client, Some(self.client_name(other)));
+            let step = self.connect(client, Some(self.client_name(other)), losses);
             self.lanes.ends(step, other, &mut self.drafts);
             return true;
         }
         false
     }
 
-    /// The step that connects a client.
-    pub(super) fn connect(&mut self, client: ClientIndex, previous: Option<String>) -> StepIndex {
+    /// The step that connects a client, which logged in after so many losses.
+    pub(super) fn connect(
+        &mut self,
+        client: ClientIndex,
+        previous: Option<String>,
+        losses: usize,
+    ) -> StepIndex {
         let lane = self.lanes.free(client, None, &self.drafts);
         let mut draft = Draft::new(lane, "connect");
         if let Some(previous) = previous {
@@ -278,6 +285,7 @@ impl World {
         }
         let step = self.add(draft, None, &touches, false);
         self.drafts[step].progress = Progress::Done;
+        self.losses.connected(client, step, losses);
         step
     }
 }

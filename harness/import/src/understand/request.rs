@@ -3,7 +3,7 @@
 use super::draft::{Draft, Progress};
 use super::lanes::{ClientIndex, Key, Touch};
 use super::lock::lock;
-use super::paths::{altered, listings, parents};
+use super::paths::{altered, base, listings, parents};
 use super::state::{Chain, InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
@@ -212,8 +212,11 @@ impl World {
         // It may go by another tree than that of its handle, as far as a step can say that.
         let elsewhere = self.opens[open].tree != flight.tree_id && chain.members == 1;
         let elsewhere = elsewhere && matches!(request, Request::Read(_) | Request::Write(_));
+        // Of a stream, the file that it belongs to as well.
+        let file = (base(&path).len() < path.len()).then(|| base(&path));
         let mut touches: Vec<(Key, Touch)> = parents(&path)
-            .map(|parent| (Key::path(parent), Touch::Look))
+            .chain(file)
+            .map(|above| (Key::path(above), Touch::Look))
             .collect();
         touches.push((Key::path(&path), Touch::Look));
         let change = touches.len() - 1;

@@ -85,8 +85,8 @@ pub(super) struct Session {
     pub(super) named_trees: usize,
     /// PreviousSessionId of its log-in.
     pub(super) previous: u64,
-    /// It began when a durable open had lost its connection, which it may be made to go back to.
-    pub(super) after_loss: bool,
+    /// How many connections had ended with something open when it began.
+    pub(super) losses: usize,
     /// It was logged off.
     pub(super) ended: bool,
     /// Its client has logged in anew on the same connection.

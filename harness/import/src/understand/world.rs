@@ -6,6 +6,7 @@ use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
 use super::keys::CaptureKeys;
 use super::lanes::{self, ClientIndex, Lanes, Touch};
+use super::losses::Losses;
 use super::names::Names;
 use super::ntlm::Passwords;
 use super::reconnect::Gone;
@@ -48,8 +49,7 @@ pub(super) struct World {
     pub(super) sessions: Vec<Session>,
     /// The last session of each SessionId.
     pub(super) by_session_id: HashMap<u64, SessionIndex>,
-    /// A durable open has lost its connection.
-    pub(super) lost_durable: bool,
+    pub(super) losses: Losses,
     /// Breaks that are not answered yet.
     pub(super) breaks: Vec<OpenBreak>,
     /// Log-ins of accounts that the server would not let in whatever their password.
@@ -90,7 +90,7 @@ impl World {
             gone: HashMap::new(),
             sessions: Vec::new(),
             by_session_id: HashMap::new(),
-            lost_durable: false,
+            losses: Losses::default(),
             breaks: Vec::new(),
             states: Vec::new(),
             refused: HashMap::new(),
@@ -142,8 +142,11 @@ impl World {
         if let Some(time) = time {
             self.start.get_or_insert(time);
         }
+        let client = self.lanes.client_of(draft.lane);
+        let owner = self.clients[client].channel_of.unwrap_or(client);
         let step = self.drafts.push(draft);
         self.lanes.put(step, touches, part, &mut self.drafts);
+        self.losses.works_on(owner, touches, &mut self.drafts);
         step
     }
 }
