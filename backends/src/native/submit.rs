@@ -6,7 +6,8 @@ use std::time::Instant;
 use replay_engine::{ClientContext, Op, Outcome, Reaction};
 use replay_ir::StepId;
 use smb_vocabulary::{
-    ArgError, Chain, ClientSettings, Create, HeaderOptions, Operation, PreviousSession, WireEdits,
+    Chain, ClientSettings, Create, HeaderOptions, Operation, PreviousSession, StepRequest,
+    WireEdits,
 };
 use smb_wire::{FileId, Request};
 
@@ -73,13 +74,14 @@ impl Shared {
                 Op::RoundTrip => own(Operation::Echo),
                 Op::Step(id) => {
                     let step = self.context.trace.step(id);
-                    let unfit = |error: ArgError| error.to_string();
+                    let request = StepRequest::decode(&step).map_err(|error| error.to_string())?;
                     Member {
-                        header: HeaderOptions::decode(&step).map_err(unfit)?,
+                        op: *op,
+                        operation: request.operation,
+                        header: request.header,
                         opened_by: step.opened_by(),
-                        chain: smb_vocabulary::chain(&step),
-                        edits: WireEdits::decode(&step).map_err(unfit)?,
-                        ..own(Operation::decode(&step).map_err(unfit)?)
+                        chain: request.chain,
+                        edits: request.edits,
                     }
                 }
             })

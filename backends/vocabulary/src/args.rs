@@ -1,6 +1,6 @@
 //! Reading arguments by name, with an error that says which one is wrong.
 
-use replay_ir::Value;
+use replay_ir::{Step, Value};
 
 /// An argument that cannot be what it is. Its text is a sentence fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,15 @@ pub enum ArgError {
 
 /// The arguments of a step, a client or a `given`.
 pub(crate) struct Args<F>(pub(crate) F);
+
+/// Those of a step, read once: a decoder asks for many more than there are.
+pub(crate) fn of_step<'t>(step: &Step<'t>) -> Args<impl Fn(&str) -> Option<Value<'t>> + use<'t>> {
+    let there: Vec<_> = step.args().collect();
+    Args(move |name: &str| {
+        let found = there.iter().find(|(spec, _)| spec.name == name);
+        found.map(|(_, value)| value.clone())
+    })
+}
 
 impl<'t, F: Fn(&str) -> Option<Value<'t>>> Args<F> {
     pub(crate) fn has(&self, name: &'static str) -> bool {

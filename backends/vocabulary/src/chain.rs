@@ -29,7 +29,11 @@ pub(crate) const CHAIN: ArgSpec = ArgSpec {
 
 /// What a step says about its place in a compound; `None` where that goes by its handle.
 pub fn chain(step: &Step<'_>) -> Option<Chain> {
-    match step.arg(CHAIN.name)?.as_str()? {
+    of_word(step.arg(CHAIN.name)?.as_str()?)
+}
+
+pub(crate) fn of_word(word: &str) -> Option<Chain> {
+    match word {
         "related" => Some(Chain::Related),
         "inherit" => Some(Chain::Inherit),
         "unrelated" => Some(Chain::Unrelated),

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use crate::accounts;
 use crate::client::{ClientSettings, is_channel};
 use crate::given::GivenItem;
-use crate::operation::{HeaderOptions, Operation};
-use crate::wire_edit::WireEdits;
+use crate::operation::StepRequest;
 use replay_ir::{Client, Given, Role, Step, StepId, Trace};
 
 /// Something wrong with a trace that has been loaded. Its message is a sentence fragment.
@@ -45,11 +44,8 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
     });
     let mut trees = HashSet::new();
     let steps = trace.steps().filter_map(|step| {
-        let decoded = Operation::decode(&step).map(drop);
-        let checked = decoded
-            .and_then(|()| crate::security::check_expected(&step))
-            .and_then(|()| HeaderOptions::decode(&step).map(drop))
-            .and_then(|()| WireEdits::decode(&step).map(drop));
+        let checked =
+            StepRequest::decode(&step).and_then(|_| crate::security::check_expected(&step));
         let message = checked
             .err()
             .map(|error| error.to_string())

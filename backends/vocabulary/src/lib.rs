@@ -38,7 +38,7 @@ pub use operation::{
     Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, HeaderOptions,
     Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation,
     PreviousSession, QueryDirectory, QueryEa, QueryQuota, Read, Reconnect, ReconnectVersion, SetEa,
-    SetInfo, SetQuota, Times, Write,
+    SetInfo, SetQuota, StepRequest, Times, Write,
 };
 pub use security::{
     DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,

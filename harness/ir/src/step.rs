@@ -71,9 +71,16 @@ impl<'t> Step<'t> {
 
     /// One argument by name.
     pub fn arg(&self, name: &str) -> Option<Value<'t>> {
-        self.args()
-            .find(|(spec, _)| spec.name == name)
-            .map(|(_, value)| value)
+        let (store, specs) = (&self.trace.store, self.verb().args);
+        let mut args = self.parts().args;
+        while !args.is_empty() {
+            let spec = &specs[usize::from(args.byte())];
+            if spec.name == name {
+                return Some(args.value(&spec.kind, &store.symbols));
+            }
+            args.skip(&spec.kind);
+        }
+        None
     }
 
     /// All arguments, in the order of the vocabulary.
@@ -96,7 +103,7 @@ impl<'t> Step<'t> {
         while !args.is_empty() {
             match &specs[usize::from(args.byte())].kind {
                 ArgKind::Label => return store.labelled(Symbol(args.small())),
-                other => drop(args.value(other, &store.symbols)),
+                other => args.skip(other),
             }
         }
         None

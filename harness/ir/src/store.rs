@@ -243,6 +243,36 @@ impl<'t> Cursor<'t> {
         (Symbol((packed >> 2) as u32), milestone)
     }
 
+    /// Goes on behind a value that nobody wants.
+    pub(crate) fn skip(&mut self, kind: &ArgKind) {
+        match kind {
+            ArgKind::NewHandle
+            | ArgKind::Handle
+            | ArgKind::EndHandle
+            | ArgKind::Label
+            | ArgKind::Token(_)
+            | ArgKind::Text
+            | ArgKind::Int
+            | ArgKind::Duration
+            | ArgKind::Word(_) => {
+                self.varint();
+            }
+            ArgKind::Range => {
+                self.varint();
+                self.varint();
+            }
+            ArgKind::Flag => {}
+            ArgKind::Bytes => {
+                self.take_block();
+            }
+            ArgKind::List(kind) => {
+                for _ in 0..self.small() {
+                    self.skip(kind);
+                }
+            }
+        }
+    }
+
     pub(crate) fn value(&mut self, kind: &ArgKind, symbols: &'t Symbols) -> Value<'t> {
         match kind {
             ArgKind::NewHandle

@@ -1,7 +1,7 @@
 //! What a step changes in the header of its request.
 
-use crate::args::{ArgError, Args};
-use replay_ir::Step;
+use crate::args::{self, ArgError, Args};
+use replay_ir::{Step, Value};
 
 /// What a step says of the header; by default nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,21 +24,16 @@ impl<'t> HeaderOptions<'t> {
     /// # Errors
     /// A number that does not fit.
     pub fn decode(step: &Step<'t>) -> Result<Self, ArgError> {
-        let mut options = Self::default();
-        let number = |name: &'static str| Args(|name: &str| step.arg(name)).int(name);
-        // Most steps say nothing: one look at each argument, by its place in the table, tells.
-        for (spec, value) in step.args() {
-            match spec.name {
-                "tree" => options.tree = value.as_str(),
-                "replay" => options.replay = true,
-                "channel-sequence" => {
-                    options.channel_sequence = number("channel-sequence")?;
-                }
-                "credits" => options.credits = number("credits")?,
-                "charge" => options.charge = number("charge")?,
-                _ => {}
-            }
-        }
-        Ok(options)
+        Self::read(&args::of_step(step))
+    }
+
+    pub(super) fn read(args: &Args<impl Fn(&str) -> Option<Value<'t>>>) -> Result<Self, ArgError> {
+        Ok(Self {
+            replay: args.has("replay"),
+            channel_sequence: args.int("channel-sequence")?,
+            tree: args.str("tree"),
+            credits: args.int("credits")?,
+            charge: args.int("charge")?,
+        })
     }
 }

@@ -13,6 +13,7 @@ mod ioctl;
 mod notify;
 mod quota;
 mod set_info;
+mod whole;
 
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub(crate) use create::check_version;
@@ -27,11 +28,12 @@ pub use ioctl::{Ioctl, IoctlInput};
 pub use notify::Notify;
 pub use quota::{QueryQuota, SetQuota};
 pub use set_info::{FileChange, SetInfo, Times};
+pub use whole::StepRequest;
 
-use crate::args::{ArgError, Args};
+use crate::args::{self, ArgError, Args};
 use crate::security::{QuerySecurity, SetSecurity};
 use crate::words;
-use replay_ir::{Role, Step, StepId};
+use replay_ir::{Role, Step, StepId, Value};
 use smb_wire::{FileInfoClass, FsInfoClass};
 
 /// The OutputBufferLength of queries that do not name one.
@@ -163,7 +165,13 @@ impl<'t> Operation<'t> {
     /// What `step` does. The error is about an argument; a step that passed [`check_trace`](crate::check_trace)
     /// has none.
     pub fn decode(step: &Step<'t>) -> Result<Self, ArgError> {
-        let args = Args(|name: &str| step.arg(name));
+        Self::read(step, &args::of_step(step))
+    }
+
+    fn read(
+        step: &Step<'t>,
+        args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+    ) -> Result<Self, ArgError> {
         let handle = || args.required("handle");
         Ok(match step.verb().name {
             "connect" => Self::Connect {
@@ -184,27 +192,25 @@ impl<'t> Operation<'t> {
             "tree-disconnect" => Self::TreeDisconnect,
             "logoff" => Self::Logoff,
             "echo" => Self::Echo,
-            "create" => Self::Create(Create::decode(&args)?),
+            "create" => Self::Create(Create::decode(args)?),
             "reconnect" => Self::Reconnect(Box::new(Reconnect::decode(step)?)),
             "close" => Self::Close {
                 handle: handle()?,
                 postquery: args.has("postquery"),
             },
-            "read" => Self::Read(Read::decode(&args)?),
-            "write" => Self::Write(Write::decode(&args)?),
+            "read" => Self::Read(Read::decode(args)?),
+            "write" => Self::Write(Write::decode(args)?),
             "flush" => Self::Flush { handle: handle()? },
-            "lock" => Self::Lock(Lock::decode(&args)?),
-            "query-directory" => Self::QueryDirectory(QueryDirectory::decode(&args)?),
+            "lock" => Self::Lock(Lock::decode(args)?),
+            "query-directory" => Self::QueryDirectory(QueryDirectory::decode(args)?),
             "query-info" if args.str("class") == Some("full-ea") => {
-                Self::QueryEa(QueryEa::decode(&args)?)
+                Self::QueryEa(QueryEa::decode(args)?)
             }
             "query-info" if args.has("names") || args.has("single") || args.has("restart") => {
                 let text = "`names=`, `single` and `restart` belong to full-ea";
                 return Err(ArgError::Conflict(text.to_owned()));
             }
-            "set-info" if args.str("class") == Some("full-ea") => {
-                Self::SetEa(SetEa::decode(&args)?)
-            }
+            "set-info" if args.str("class") == Some("full-ea") => Self::SetEa(SetEa::decode(args)?),
             "query-info" => Self::QueryInfo {
                 handle: handle()?,
                 class: args
@@ -212,7 +218,7 @@ impl<'t> Operation<'t> {
                     .ok_or(ArgError::Missing("class"))?,
                 buffer: args.int("buffer")?.unwrap_or(BUFFER),
             },
-            "set-info" => Self::SetInfo(SetInfo::decode(&args)?),
+            "set-info" => Self::SetInfo(SetInfo::decode(args)?),
             "query-fs" => Self::QueryFs {
                 handle: handle()?,
                 class: args
@@ -220,17 +226,17 @@ impl<'t> Operation<'t> {
                     .ok_or(ArgError::Missing("class"))?,
                 buffer: args.int("buffer")?.unwrap_or(BUFFER),
             },
-            "query-quota" => Self::QueryQuota(QueryQuota::decode(&args)?),
-            "set-quota" => Self::SetQuota(SetQuota::decode(&args)?),
-            "query-security" => Self::QuerySecurity(QuerySecurity::decode(&args, BUFFER)?),
-            "set-security" => Self::SetSecurity(SetSecurity::decode(&args)?),
-            "ioctl" => Self::Ioctl(Ioctl::decode(step, &args)?),
+            "query-quota" => Self::QueryQuota(QueryQuota::decode(args)?),
+            "set-quota" => Self::SetQuota(SetQuota::decode(args)?),
+            "query-security" => Self::QuerySecurity(QuerySecurity::decode(args, BUFFER)?),
+            "set-security" => Self::SetSecurity(SetSecurity::decode(args)?),
+            "ioctl" => Self::Ioctl(Ioctl::decode(step, args)?),
             "cancel" => Self::Cancel {
                 step: step.target().ok_or(ArgError::Missing("step"))?,
             },
-            "notify" => Self::Notify(Notify::decode(&args)?),
-            "on-break" => Self::OnBreak(OnBreak::decode(step, &args)?),
-            "acknowledge" => Self::Acknowledge(Acknowledge::decode(step, &args)?),
+            "notify" => Self::Notify(Notify::decode(args)?),
+            "on-break" => Self::OnBreak(OnBreak::decode(step, args)?),
+            "acknowledge" => Self::Acknowledge(Acknowledge::decode(step, args)?),
             "raw" => Self::Raw {
                 bytes: args.bytes("bytes").ok_or(ArgError::Missing("bytes"))?,
                 length: args.int("length")?,

@@ -6,8 +6,8 @@
 
 mod fields;
 
-use crate::args::{ArgError, Args};
-use replay_ir::Step;
+use crate::args::{self, ArgError, Args};
+use replay_ir::{Step, Value, VerbSpec};
 
 use fields::{BODIES, BODY, Field, HEADER, STRUCTURE_SIZE};
 
@@ -92,17 +92,20 @@ impl WireEdits {
     /// # Errors
     /// An edit that its verb does not have, and `silence=` without `wire=`.
     pub fn decode(step: &Step<'_>) -> Result<Option<Self>, ArgError> {
-        let args = Args(|name: &str| step.arg(name));
-        let verb = step.verb().name;
-        let is_request = step.verb().args.iter().any(|arg| arg.name == "wire");
-        if !is_request {
-            return Ok(None);
-        }
+        Self::read(step.verb(), &args::of_step(step))
+    }
+
+    pub(crate) fn read<'t>(
+        verb: &'static VerbSpec,
+        args: &Args<impl Fn(&str) -> Option<Value<'t>>>,
+    ) -> Result<Option<Self>, ArgError> {
         let silence = args.nanoseconds("silence");
         if !args.has("wire") {
-            return match silence {
-                None => Ok(None),
-                Some(_) => Err(ArgError::Conflict(
+            // `raw` has a `silence=` of its own.
+            let is_edit = silence.is_some() && verb.args.iter().any(|arg| arg.name == "wire");
+            return match is_edit {
+                false => Ok(None),
+                true => Err(ArgError::Conflict(
                     "`silence=` is for requests that are changed by `wire=`".to_owned(),
                 )),
             };
@@ -113,7 +116,7 @@ impl WireEdits {
         };
         for value in args.list("wire") {
             let text = value.as_str().unwrap_or_default();
-            let parsed = Part::parse(text, Some(verb));
+            let parsed = Part::parse(text, Some(verb.name));
             let part = parsed.map_err(|reason| ArgError::Value {
                 name: "wire",
                 reason,
