@@ -7,49 +7,29 @@
 //! answer is timed from the arrival of the notification to the acknowledgement's way to the wire; the open from its
 //! dispatch to its answer, the acknowledgement and its way through the server included.
 
+mod common;
+
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use replay_engine::{Clock, RunOptions, Site, Verdict};
 use replay_ir::load_str;
-use samba_servers::{CaseAccounts, CaseSite, ServerSpec, Source, StartOptions};
-use secrecy::ExposeSecret as _;
+use samba_servers::{CaseSite, Source};
 use smb_backends::native::Native;
 use smb_vocabulary::VOCABULARY;
+
+use common::Numbers;
 
 /// The share whose root everybody may write to: smbtorture makes its files there, and a case has a directory further down.
 const SHARE: &str = "bench";
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
-    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.expect("a runtime");
-    runtime.block_on(async {
-        let spec = ServerSpec::samba("4.17").expect("a known version");
-        let options = StartOptions::from_env().expect("the environment is in order");
-        let folder = tempfile::tempdir().expect("a folder");
-        let share = share(folder.path()).expect("a share");
-        let options = StartOptions {
-            any_version: true,
-            extra: vec![share],
-            ..options
-        };
-        let server = match samba_servers::start(&spec, &options).await {
-            Ok(server) => server,
-            Err(error) => return println!("there is no server: {error}"),
-        };
-        let users = CaseAccounts::users(["alice", "bob"]);
-        let site = server.open_case("bench", &users).await.expect("a place");
-        println!("server: {}", server.describe());
+    let numbers = Numbers::of_the_command_line();
+    let folder = tempfile::tempdir().expect("a folder");
+    let share = share(folder.path()).expect("a share");
+    common::on_a_server(vec![share], &["alice", "bob"], async |server, site| {
         println!(
             "{:<8} {:>7} {:>15} {:>15} {:>13} {:>13} {:>9}",
             "kind",
@@ -64,18 +44,16 @@ fn main() {
             ("batch", "oplock=batch"),
             ("rwh", "lease-key=k lease-state=rwh"),
         ] {
-            row(&site, kind, request, number(0, 1000)).await;
+            row(site, kind, request, numbers.at(0, 1000)).await;
         }
         let rate = match server.source() {
-            Source::Local => smbtorture(&site, number(1, 4)),
+            Source::Local => smbtorture(site, numbers.at(1, 4)),
             _ => Err("only on a private smbd, which has a share for it".to_owned()),
         };
         match rate {
             Ok(rate) => println!("smbtorture smb2.bench.oplock1: {rate} breaks/s"),
             Err(why) => println!("smbtorture smb2.bench.oplock1: {why}"),
         }
-        site.close(false).await.expect("the place is cleaned up");
-        server.stop().await.expect("the server stops");
     });
 }
 
@@ -135,28 +113,13 @@ fn share(folder: &Path) -> std::io::Result<String> {
 
 /// What smbtorture says at the end of a run of so many seconds, or why it says nothing.
 fn smbtorture(site: &CaseSite, seconds: u64) -> Result<String, String> {
-    let identity = &site.identities["alice"];
-    // The password goes by a file: arguments can be seen by everybody.
-    let account = tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile();
-    let mut account = account.map_err(|error| format!("no file for the account: {error}"))?;
-    let password = identity.password.expose_secret();
-    write!(
-        account,
-        "username={}\npassword={password}\ndomain={}\n",
-        identity.account, identity.domain
-    )
-    .map_err(|error| format!("no file for the account: {error}"))?;
-    let address = site.target.address;
-    let output = Command::new("smbtorture")
-        .arg(format!("//{}/{SHARE}", address.ip()))
-        .args(["-p", &address.port().to_string(), "-A"])
-        .arg(account.path())
-        .arg(format!("--option=torture:timelimit={seconds}"))
-        .args(["--option=torture:nprocs=2", "smb2.bench.oplock1"])
-        .output()
-        .map_err(|error| format!("it does not start: {error}"))?;
+    let started = tempfile::tempdir().and_then(|folder| {
+        common::smbtorture(site, SHARE, folder.path())?
+            .arg(format!("--option=torture:timelimit={seconds}"))
+            .args(["--option=torture:nprocs=2", "smb2.bench.oplock1"])
+            .output()
+    });
+    let output = started.map_err(|error| format!("it does not start: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let digits = |c: char| !c.is_ascii_digit() && c != '.';
     let rate = text.rsplit_once(" ops/second");

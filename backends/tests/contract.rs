@@ -29,7 +29,7 @@ fn main() {
         true => None,
         false => runtime.block_on(common::server()).map(Arc::new),
     };
-    let trials = backends().into_iter().flat_map(|backend| {
+    let trials = smb_backends::all().into_iter().flat_map(|backend| {
         let (runtime, server) = (runtime.clone(), server.clone());
         CHECKS.iter().map(move |&(name, body)| {
             let (runtime, server, backend) = (runtime.clone(), server.clone(), backend.clone());
@@ -45,15 +45,6 @@ fn main() {
         runtime.block_on(server.stop()).expect("the server stops");
     }
     std::process::exit(i32::from(conclusion.has_failed()));
-}
-
-fn backends() -> Vec<Arc<dyn Backend>> {
-    vec![
-        #[cfg(feature = "native")]
-        Arc::new(smb_backends::native::Native::new()),
-        #[cfg(feature = "smb-rs")]
-        Arc::new(smb_backends::smb_rs::SmbRs::new()),
-    ]
 }
 
 async fn check(

@@ -6,7 +6,7 @@ use replay_engine::Backend;
 
 /// The backend of this name; the error says which there are.
 pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Backend>, String> {
-    let all = all();
+    let all = smb_backends::all();
     let names: Vec<_> = all.iter().map(|backend| backend.name()).collect();
     all.into_iter()
         .find(|backend| backend.name() == name)
@@ -16,13 +16,4 @@ pub(crate) fn by_name(name: &str) -> Result<Arc<dyn Backend>, String> {
                 names.join(", ")
             )
         })
-}
-
-/// All of them.
-pub(crate) fn all() -> Vec<Arc<dyn Backend>> {
-    vec![
-        Arc::new(smb_backends::native::Native::default()),
-        #[cfg(feature = "smb-rs")]
-        Arc::new(smb_backends::smb_rs::SmbRs::default()),
-    ]
 }

@@ -11,17 +11,19 @@
 //! in the other order; a ratio is the median of those of the rounds.
 
 mod clients;
+#[path = "../common/mod.rs"]
+mod common;
 mod impacket;
 mod process;
 mod smbtorture;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use replay_engine::Backend;
-use samba_servers::{CaseAccounts, CaseSite, ServerSpec, StartOptions};
+use samba_servers::CaseSite;
 
 use clients::Clients;
+use common::Numbers;
 
 /// Name, and the steps of [`clients::TRACE`] that make one operation.
 struct Operation {
@@ -84,49 +86,16 @@ impl Figures {
 }
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
-    let number = |at: usize, default: u64| numbers.get(at).copied().unwrap_or(default);
-    let (seconds, rounds) = (number(0, 2).max(1), number(1, 3).max(1));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.expect("a runtime");
-    runtime.block_on(async {
-        let spec = ServerSpec::samba("4.17").expect("a known version");
-        let options = StartOptions::from_env().expect("the environment is in order");
-        let options = StartOptions {
-            any_version: true,
-            ..options
-        };
-        let server = match samba_servers::start(&spec, &options).await {
-            Ok(server) => server,
-            Err(error) => return println!("there is no server: {error}"),
-        };
-        let site = server
-            .open_case("bench", &CaseAccounts::users(["alice"]))
-            .await
-            .expect("a place");
-        println!("server: {}", server.describe());
+    let numbers = Numbers::of_the_command_line();
+    let (seconds, rounds) = (numbers.at(0, 2).max(1), numbers.at(1, 3).max(1));
+    common::on_a_server(Vec::new(), &["alice"], async |_, site| {
         let mut table = Table::default();
         for round in 0..rounds {
-            speed(&site, seconds, round % 2 == 1, &mut table).await;
+            speed(site, seconds, round % 2 == 1, &mut table).await;
         }
         table.print();
-        memory(&site, number(2, 900)).await;
-        site.close(false).await.expect("the place is cleaned up");
-        server.stop().await.expect("the server stops");
+        memory(site, numbers.at(2, 900)).await;
     });
-}
-
-fn backends() -> Vec<Arc<dyn Backend>> {
-    vec![
-        #[cfg(feature = "native")]
-        Arc::new(smb_backends::native::Native::new()),
-        #[cfg(feature = "smb-rs")]
-        Arc::new(smb_backends::smb_rs::SmbRs::new()),
-    ]
 }
 
 /// One round. What is compared comes one right after the other, `backwards` in the other order.
@@ -135,7 +104,7 @@ async fn speed(site: &CaseSite, seconds: u64, backwards: bool, table: &mut Table
         for connections in CONNECTIONS {
             let torture = || smbtorture::run(site, test, counted, connections, seconds);
             let before = backwards.then(torture).flatten();
-            for backend in backends() {
+            for backend in smb_backends::all() {
                 if connections == 1 || backend.name() == "native" {
                     let figures = work(&*backend, site, operation, connections, seconds).await;
                     table.add(backend.name(), operation.name, connections, figures);
@@ -148,7 +117,7 @@ async fn speed(site: &CaseSite, seconds: u64, backwards: bool, table: &mut Table
         }
     }
     for operation in [&WRITE, &READ] {
-        for backend in backends() {
+        for backend in smb_backends::all() {
             let figures = work(&*backend, site, operation, 1, seconds).await;
             table.add(backend.name(), operation.name, 1, figures);
         }
@@ -266,7 +235,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// What the process grows by for each further connection with an open file, beyond the first hundred.
 async fn memory(site: &CaseSite, connections: u64) {
-    for backend in backends() {
+    for backend in smb_backends::all() {
         let mut clients = Clients::default();
         let mut before = 0;
         for count in 0..100 + connections {

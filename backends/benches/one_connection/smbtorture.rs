@@ -5,16 +5,12 @@
 //! does in a second. So the first second is left out, and with it the average. What it prints each second after that are
 //! the operations since the line before; its CPU time is looked at when a line comes.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::io::Read as _;
+use std::process::{ChildStderr, Stdio};
 
 use samba_servers::CaseSite;
-use secrecy::ExposeSecret as _;
 
-use crate::{Figures, process};
+use crate::{Figures, common, process};
 
 /// One of its benches with one request in flight on each connection; `None` where it is not installed or says something
 /// else than usual.
@@ -26,11 +22,9 @@ pub(crate) fn run(
     seconds: u64,
 ) -> Option<Figures> {
     let target = &site.target;
-    let account = Account::write(site)?;
-    let mut child = Command::new("smbtorture")
-        .arg(format!("//{}/{}", target.address.ip(), target.share))
-        .args(["-p", &target.address.port().to_string(), "-A"])
-        .arg(&account.0)
+    let folder = tempfile::tempdir().ok()?;
+    let mut child = common::smbtorture(site, &target.share, folder.path())
+        .ok()?
         // A second at the beginning, and the last, which it shows as an average alone.
         .arg(format!("--option=torture:timelimit={}", seconds + 2))
         .arg(format!("--option=torture:nprocs={connections}"))
@@ -40,7 +34,6 @@ pub(crate) fn run(
             target.root.replace('/', "\\")
         ))
         .arg(test)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -96,36 +89,4 @@ fn second(line: &str, counted: &str) -> Option<(f64, f64)> {
     let (_, count) = rest.split_once(&format!("{counted}[num/s="))?;
     let count = count.split(',').next()?;
     Some((at.trim().parse().ok()?, count.parse().ok()?))
-}
-
-/// The password goes by a file, which goes with this: arguments can be seen by everybody.
-struct Account(PathBuf);
-
-impl Account {
-    fn write(site: &CaseSite) -> Option<Self> {
-        let identity = &site.identities["alice"];
-        let name = format!("smb-replay-bench-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .ok()?;
-        let account = Self(path);
-        let (name, domain) = (&identity.account, &identity.domain);
-        let password = identity.password.expose_secret();
-        write!(
-            file,
-            "username={name}\npassword={password}\ndomain={domain}\n"
-        )
-        .ok()?;
-        Some(account)
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
