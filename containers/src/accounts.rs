@@ -8,6 +8,7 @@ use std::{
 use md4::{Digest, Md4};
 use replay_engine::Identity;
 use secrecy::{ExposeSecret, SecretString};
+use smb_vocabulary::AccountState;
 
 use crate::{ServerError, host::Host};
 
@@ -26,22 +27,6 @@ const FIRST_UID: u32 = 210_000;
 const FIRST_GID: u32 = 220_000;
 /// No lower case `l`, no `0`, `1`: the names are read by people.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345678";
-
-/// What a login of an account meets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AccountState {
-    /// It is let in.
-    #[default]
-    Enabled,
-    /// STATUS_ACCOUNT_DISABLED.
-    Disabled,
-    /// STATUS_ACCOUNT_EXPIRED. The accounts of a standalone server of ours cannot be in it.
-    Expired,
-    /// STATUS_ACCOUNT_LOCKED_OUT.
-    LockedOut,
-    /// STATUS_PASSWORD_MUST_CHANGE.
-    MustChange,
-}
 
 /// The accounts that a case needs, by their names in its trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -33,7 +33,7 @@ mod spec;
 mod start;
 mod sweep;
 
-pub use accounts::{AccountState, CaseAccounts};
+pub use accounts::CaseAccounts;
 pub use address::ExternalAddress;
 pub use case::CaseSite;
 pub use domain::Domain;
@@ -44,3 +44,6 @@ pub use signal::shutdown_signal;
 pub use spec::{ServerSpec, Source};
 pub use start::start;
 pub use sweep::{SweepReport, sweep};
+
+/// What a trace says of an account, and a case makes true.
+pub use smb_vocabulary::AccountState;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ldap_provision::{Group, Plan, Schema, Session, Settings, State, User};
 use replay_engine::Identity;
 use replay_ir::Trace;
-use samba_servers::{AccountState, CaseAccounts, CaseSite, Domain, Server};
-use smb_vocabulary::{AccountState as Wanted, Accounts};
+use samba_servers::{CaseAccounts, CaseSite, Domain, Server};
+use smb_vocabulary::{AccountState, Accounts};
 use tokio::sync::OnceCell;
 
 use crate::random;
@@ -43,13 +43,6 @@ pub(crate) fn wanted(trace: &Trace, users: &[String]) -> CaseAccounts {
         members.insert(member.to_owned());
     }
     for (user, state) in declared.users {
-        let state = match state {
-            Wanted::Enabled => AccountState::Enabled,
-            Wanted::Disabled => AccountState::Disabled,
-            Wanted::Expired => AccountState::Expired,
-            Wanted::LockedOut => AccountState::LockedOut,
-            Wanted::MustChange => AccountState::MustChange,
-        };
         wanted.users.insert(user.to_owned(), state);
     }
     for user in users {
@@ -165,13 +158,7 @@ fn plan(
         users.push(User {
             name: account(name, letters),
             password: password.clone(),
-            state: match state {
-                AccountState::Enabled => State::Enabled,
-                AccountState::Disabled => State::Disabled,
-                AccountState::Expired => State::Expired,
-                AccountState::LockedOut => State::LockedOut,
-                AccountState::MustChange => State::MustChange,
-            },
+            state: in_the_directory(*state),
         });
         passwords.push((name.clone(), password));
     }
@@ -198,6 +185,16 @@ fn plan(
         groups,
     };
     Ok((plan, passwords))
+}
+
+fn in_the_directory(state: AccountState) -> State {
+    match state {
+        AccountState::Enabled => State::Enabled,
+        AccountState::Disabled => State::Disabled,
+        AccountState::Expired => State::Expired,
+        AccountState::LockedOut => State::LockedOut,
+        AccountState::MustChange => State::MustChange,
+    }
 }
 
 /// The account of a name: what of it is harmless, and the replay's letters. Names that become the same are refused by the

@@ -9,7 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("replay-engine", &["replay-ir"]),
     ("smb-wire", &[]),
     ("smb-vocabulary", &["replay-ir", "smb-wire"]),
-    ("samba-servers", &["replay-engine"]),
+    ("samba-servers", &["replay-engine", "smb-vocabulary"]),
     ("ldap-provision", &[]),
     (
         "smb-backends",
