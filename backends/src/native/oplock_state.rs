@@ -133,6 +133,7 @@ fn next(phase: Phase, event: Event) -> (Phase, Effect) {
 
 #[cfg(test)]
 mod tests {
+    use replay_ir::random::SplitMix64;
     use smb_wire::{LeaseState, OplockLevel};
 
     use super::*;
@@ -262,19 +263,13 @@ mod tests {
     /// Random events: what must hold after every one of them, whatever came before.
     #[test]
     fn invariants_hold_over_random_events() {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next_random = move || {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random
-        };
+        let mut random = SplitMix64::new(1);
         for _ in 0..2_000 {
-            let mut state = OplockState::new(lease((next_random() % 8) as u32));
+            let mut state = OplockState::new(lease((random.draw() % 8) as u32));
             let (mut owed, mut released) = (0_u32, 0_u32);
             for _ in 0..40 {
-                let level = lease((next_random() % 8) as u32);
-                let (_, event) = events(level)[(next_random() % 5) as usize];
+                let level = lease((random.draw() % 8) as u32);
+                let (_, event) = events(level)[(random.draw() % 5) as usize];
                 let before = state;
                 let effect = state.apply(event);
                 // An answer is owed exactly while a break is pending, and what waits for it is released exactly once.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use replay_engine::{Identity, Target};
+use replay_engine::{Identity, Op, Target};
+use replay_ir::ClientId;
 use smb_backends::native::Native;
 use smb_wire::crypto::{Key, Signer};
 use smb_wire::framing::{self, Step};
@@ -28,14 +29,14 @@ pub(crate) const TREE: u32 = 0x7ee;
 pub(crate) const PASSWORD: &str = "Sesame-open-17";
 
 /// Listens on a port of its own.
-pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
+async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address");
     (listener, address)
 }
 
 /// The native client of a trace against a server at `address`; `user=alice` is its only account.
-pub(crate) fn player(text: &str, address: SocketAddr) -> Player {
+fn player(text: &str, address: SocketAddr) -> Player {
     let identity = Identity {
         name: "alice".to_owned(),
         account: "alice".to_owned(),
@@ -63,6 +64,16 @@ pub(crate) async fn connected(text: &str) -> (Player, Fake, TcpListener) {
     let (listener, address) = listen().await;
     let mut player = player(text, address);
     let (fake, ()) = tokio::join!(Fake::accept(&listener), player.connect());
+    (player, fake, listener)
+}
+
+/// Client A of a trace, whose `connect` goes on, and the server, which has let it in. What else A's connection logs in
+/// has still to be answered.
+pub(crate) async fn connecting(text: &str) -> (Player, Fake, TcpListener) {
+    let (listener, address) = listen().await;
+    let mut player = player(text, address);
+    player.submit(ClientId(0), &[Op::Connect]);
+    let fake = Fake::accept(&listener).await;
     (player, fake, listener)
 }
 

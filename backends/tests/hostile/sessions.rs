@@ -3,7 +3,7 @@
 use replay_engine::Event;
 use smb_wire::crypto::{Key, TransformCipher};
 
-use super::fake::{SESSION, TREE};
+use super::fake::{SESSION, TREE, connecting};
 use super::*;
 
 const B: ClientId = ClientId(1);
@@ -68,10 +68,7 @@ async fn second_tree(fake: &mut Fake) {
 
 /// Two clients, each in a session of its own on one connection.
 async fn two_sessions() -> (Player, Fake, TcpListener) {
-    let (listener, address) = listen().await;
-    let mut player = player(IMPLICIT, address);
-    player.submit(A, &[Op::Connect]);
-    let mut fake = Fake::accept(&listener).await;
+    let (mut player, mut fake, listener) = connecting(IMPLICIT).await;
     second_login(&mut fake, OTHER).await;
     second_tree(&mut fake).await;
     let outcome = player.done(Op::Connect, Some(A)).await;
@@ -132,10 +129,7 @@ async fn an_answer_under_the_other_session_is_a_violation() {
 
 #[tokio::test]
 async fn a_login_that_ends_under_another_session_is_a_violation() {
-    let (listener, address) = listen().await;
-    let mut player = player(EXPLICIT, address);
-    player.submit(A, &[Op::Connect]);
-    let mut fake = Fake::accept(&listener).await;
+    let (mut player, mut fake, _listener) = connecting(EXPLICIT).await;
     player.done(Op::Connect, Some(A)).await;
     player.submit(B, &[step(1)]);
     second_login(&mut fake, SESSION).await;
@@ -147,10 +141,7 @@ async fn a_login_that_ends_under_another_session_is_a_violation() {
 
 #[tokio::test]
 async fn a_refused_second_login_stops_its_client_alone() {
-    let (listener, address) = listen().await;
-    let mut player = player(IMPLICIT, address);
-    player.submit(A, &[Op::Connect]);
-    let mut fake = Fake::accept(&listener).await;
+    let (mut player, mut fake, _listener) = connecting(IMPLICIT).await;
     let (header, _) = fake.request().await;
     let refused = Header {
         status: ntstatus::LOGON_FAILURE,
@@ -198,16 +189,7 @@ async fn a_reconnect_that_is_answered_with_rubbish_is_a_violation() {
     let text = "client A anonymous dialect=2.0.2..2.1\nfirst: A create f \"x\" oplock=batch durable=v1\n\
                 A disconnect\nA connect\nA reconnect g of=first\n";
     let (mut player, mut fake, listener) = connected(text).await;
-    player.submit(A, &[step(0)]);
-    let (header, _) = fake.request().await;
-    let created = CreateResponse {
-        oplock_level: OplockLevel::BATCH,
-        file_id: HANDLE,
-        ..Default::default()
-    };
-    let response = Response::Create(created);
-    fake.send(&answer_to(&header), &response).await;
-    player.done(step(0), None).await;
+    opened(&mut player, &mut fake, OplockLevel::BATCH).await;
     player.submit(A, &[step(1)]);
     player.done(step(1), None).await;
     player.submit(A, &[step(2)]);
@@ -222,7 +204,7 @@ async fn a_reconnect_that_is_answered_with_rubbish_is_a_violation() {
         create.create_contexts,
         [RequestContext::DurableHandleReconnect(HANDLE)]
     );
-    let mut message = fake.signed(&answer_to(&header), &response);
+    let mut message = fake.signed(&answer_to(&header), &created(OplockLevel::BATCH));
     message.truncate(Header::SIZE + 20);
     fake.frame(&message).await;
     let outcome = player.done(step(3), None).await;

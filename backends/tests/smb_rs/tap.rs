@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use replay_engine::{Identity, Target};
+use replay_ir::random::SplitMix64;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -104,18 +105,11 @@ async fn pump(
 }
 
 fn scramble(frame: &mut [u8], seed: u64) {
-    // xorshift64*: any sequence will do that is the same in every run.
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut random = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    };
-    for _ in 0..=random() % 8 {
-        let at = (random() % (frame.len() as u64 - 12)) as usize;
+    let mut random = SplitMix64::new(seed);
+    for _ in 0..=random.draw() % 8 {
+        let at = (random.draw() % (frame.len() as u64 - 12)) as usize;
         let at = if at < 20 { at } else { at + 12 };
-        frame[at] ^= random() as u8 | 1;
+        frame[at] ^= random.draw() as u8 | 1;
     }
 }
 

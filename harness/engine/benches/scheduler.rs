@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use replay_engine::{
     Clock, NullBackend, OpTimes, RunOptions, RunReport, Site, Target, Verdict, run,
 };
-use replay_ir::fill::{GAMMA, mix};
+use replay_ir::random::SplitMix64;
 use replay_ir::{StepSpec, Trace, TraceBuilder};
 use support::VOCABULARY;
 
@@ -213,23 +213,13 @@ fn trace(clients: usize, steps: impl Iterator<Item = (usize, Option<u64>)>) -> A
 
 /// Arrivals at random, in nanoseconds from the start.
 fn poisson(seconds: f64) -> Vec<u64> {
-    let mut random = Random(1);
+    let mut random = SplitMix64::new(1);
     let mut at = 0.0;
     let mut moments = Vec::new();
     while at < seconds {
-        let uniform = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let uniform = (random.draw() >> 11) as f64 / (1_u64 << 53) as f64;
         at -= (1.0 - uniform).ln() / PACED_RATE;
         moments.push((at * 1e9) as u64);
     }
     moments
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
-        mix(self.0)
-    }
 }

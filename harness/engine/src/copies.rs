@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use replay_ir::fill::{GAMMA, mix};
+use replay_ir::random::SplitMix64;
 use replay_ir::{Client, ClientId, Step, StepId, Trace};
 
 use crate::events::Place;
@@ -55,8 +55,8 @@ impl Copies {
         if self.count() == 1 || spread == 0 {
             return 0;
         }
-        let next = |number: u64| mix(number.wrapping_add(GAMMA));
-        next(self.seed ^ next(u64::from(copy) + 1)) % spread
+        let first = |seed: u64| SplitMix64::new(seed).draw();
+        first(self.seed ^ first(u64::from(copy) + 1)) % spread
     }
 }
 

@@ -13,18 +13,9 @@
 //! So other programs can make the same bytes. The pattern does not repeat within a file, two fills differ
 //! everywhere, and data that lies at a wrong offset is found out.
 
+use crate::random::{GAMMA, mix};
+
 const WORD: u64 = 8;
-
-/// What the state of SplitMix64 grows by.
-pub const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// The finalizer of SplitMix64: neighbouring numbers become unrelated ones, no two the same.
-pub fn mix(number: u64) -> u64 {
-    let mut z = number;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// The word with this index: bytes `8 * index .. 8 * index + 8` of the file.
 fn word(fill: u64, index: u64) -> u64 {

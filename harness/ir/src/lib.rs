@@ -17,6 +17,7 @@ pub mod load;
 pub mod model;
 mod name;
 mod parsed;
+pub mod random;
 mod raw;
 pub mod reference;
 mod render;

@@ -1,18 +1,31 @@
-//! Lengths of time as a trace writes them: an integer or decimal number with `ns`, `us`, `ms` or `s`.
+//! Lengths of time as a trace writes them: an integer or decimal number with `ns`, `us`, `ms` or `s`. Command lines have
+//! `m` and `h` besides.
 
+/// The units of a trace.
 const UNITS: [(&str, u64); 4] = [
     ("s", 1_000_000_000),
     ("ms", 1_000_000),
     ("us", 1_000),
     ("ns", 1),
 ];
+/// What command lines have besides.
+const LONG_UNITS: [(&str, u64); 2] = [("m", 60_000_000_000), ("h", 3_600_000_000_000)];
 
 /// Nanoseconds of `5ms`, `1.5s`, `250us`, `3ns`. `None` for anything else, for a fraction of a nanosecond, and for
 /// more than 2^64 - 1 nanoseconds.
 pub fn parse_duration(text: &str) -> Option<u64> {
+    parse(text, &UNITS)
+}
+
+/// The same, and `15m`, `1.5h`.
+pub fn parse_long_duration(text: &str) -> Option<u64> {
+    parse(text, &UNITS).or_else(|| parse(text, &LONG_UNITS))
+}
+
+fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits_end);
-    let &(_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let &(_, scale) = units.iter().find(|(name, _)| *name == unit)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
         return None;
@@ -20,10 +33,11 @@ pub fn parse_duration(text: &str) -> Option<u64> {
     let mut nanoseconds = whole.parse::<u64>().ok()?.checked_mul(scale)?;
     let mut place = scale;
     for digit in fraction.bytes().map(|byte| u64::from(byte - b'0')) {
-        if place == 1 && digit != 0 {
+        let is_whole = place.is_multiple_of(10);
+        if !is_whole && digit != 0 {
             return None;
         }
-        place = (place / 10).max(1);
+        place = if is_whole { place / 10 } else { place };
         nanoseconds = nanoseconds.checked_add(digit * place)?;
     }
     Some(nanoseconds)
@@ -60,6 +74,15 @@ mod tests {
             ("18446744073709551615ns", u64::MAX),
         ] {
             assert_eq!(parse_duration(text), Some(nanoseconds), "{text}");
+            assert_eq!(parse_long_duration(text), Some(nanoseconds), "{text}");
+        }
+        for (text, nanoseconds) in [
+            ("15m", 900_000_000_000),
+            ("1.5h", 5_400_000_000_000),
+            ("0.0000000001m", 6),
+            ("0.000000000010h", 36),
+        ] {
+            assert_eq!(parse_long_duration(text), Some(nanoseconds), "{text}");
         }
         assert_eq!(format_duration(1_000_001_000), "1000.001ms");
         assert_eq!(format_duration(0), "0ns");
@@ -85,6 +108,18 @@ mod tests {
         }
         assert_eq!(parse_duration("18446744073709551616ns"), None);
         assert_eq!(parse_duration("18446744073.8s"), None);
+        for text in [
+            "",
+            "5",
+            "m",
+            "5mm",
+            "1nh",
+            "0.00000000001m",
+            "0.000000000001h",
+            "5124096h",
+        ] {
+            assert_eq!(parse_long_duration(text), None, "{text}");
+        }
     }
 
     proptest::proptest! {

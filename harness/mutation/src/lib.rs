@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use replay_engine::{RunOptions, RunReport, Verdict, WireLog};
-use replay_ir::fill::{GAMMA, mix};
+use replay_ir::random::SplitMix64;
 use replay_ir::{Role, Trace};
 use smb_backends::native::Native;
 use smb_replay::lab::Lab;
@@ -151,20 +151,19 @@ fn why_missed(trace: &Trace, mutation: Mutation) -> Option<&'static str> {
     }
 }
 
-/// Numbers that look random and are the same for a seed (SplitMix64).
+/// Draws that look random and are the same for a seed.
 #[derive(Debug, Clone)]
-pub struct Draw(u64);
+pub struct Draw(SplitMix64);
 
 impl Draw {
-    /// The numbers of this seed.
+    /// The draws of this seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// One of `items`; `None` of nothing.
     pub fn of<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
         let count = u64::try_from(items.len()).ok().filter(|count| *count > 0)?;
-        self.0 = self.0.wrapping_add(GAMMA);
-        items.get(usize::try_from(mix(self.0) % count).ok()?)
+        items.get(usize::try_from(self.0.draw() % count).ok()?)
     }
 }

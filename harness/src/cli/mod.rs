@@ -371,16 +371,7 @@ fn say(line: impl std::fmt::Display) {
 /// `250ms`, `90s`, `15m`, `1.5h`; at most a week. As a trace writes a length of time, with minutes and hours besides.
 fn duration(text: &str) -> Result<Duration, String> {
     const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-    let of = |unit: char, scale: u64| {
-        let number = text.strip_suffix(unit)?;
-        let is_number = number.ends_with(|char: char| char.is_ascii_digit());
-        is_number.then_some((number, scale))
-    };
-    let nanoseconds = match of('m', 60).or_else(|| of('h', 3600)) {
-        Some((number, scale)) => replay_ir::time::parse_duration(&format!("{number}s"))
-            .and_then(|seconds| seconds.checked_mul(scale)),
-        None => replay_ir::time::parse_duration(text),
-    };
+    let nanoseconds = replay_ir::time::parse_long_duration(text);
     let time = nanoseconds.map(Duration::from_nanos);
     let time = time.ok_or("a number with ms, s, m or h is needed, for instance 90s")?;
     match (Duration::from_millis(1)..=WEEK).contains(&time) {
