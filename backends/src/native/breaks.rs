@@ -18,11 +18,11 @@ use smb_wire::{CloseFlags, FileId, Guid, LeaseFlags, OplockLevel, Request, Respo
 
 use super::caching::{Key, Policy};
 use super::connection::{Shared, State};
+use super::item::Item;
 use super::opens::Opens;
 use super::oplock_state::{Effect, Event};
 use super::pending::{Settles, Waiter};
 use super::receive::Violation;
-use super::transport::Item;
 
 /// An acknowledgement that is to be sent later, and has no task yet.
 #[derive(Debug, Clone, Copy)]

@@ -9,9 +9,10 @@ use smb_wire::{CloseFlags, Request};
 use tokio::time::timeout;
 
 use super::connection::{End, Phase, Shared, State};
+use super::item::Item;
 use super::pending::Waiter;
 use super::sessions::{Home, Session};
-use super::transport::{Item, SendError};
+use super::transport::SendError;
 
 /// The longest that an orderly end may take.
 const LIMIT: Duration = Duration::from_secs(3);

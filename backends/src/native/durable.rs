@@ -1,10 +1,32 @@
-//! Durable opens (MS-SMB2 3.2.4.4): the request that wants one back.
+//! Durable opens (MS-SMB2 3.2.4.4): what asks for one, and the request that wants one back.
 
-use smb_vocabulary::{Reconnect, ReconnectVersion};
-use smb_wire::messages::{CreateRequest, DurableHandleReconnectV2, RequestContext};
+use smb_vocabulary::{Durable, Reconnect, ReconnectVersion};
+use smb_wire::messages::{
+    CreateRequest, DurableHandleReconnectV2, DurableHandleRequestV2, RequestContext,
+};
 use smb_wire::{DurableFlags, Guid};
 
-use super::request::{self, Scope};
+use super::request::Scope;
+use super::{create, random};
+
+/// The create context that asks for a durable open, under a CreateGuid of its own if the step names none.
+pub(super) fn context(durable: Durable, create_guid: Option<Guid>) -> RequestContext {
+    match durable {
+        Durable::V1 => RequestContext::DurableHandleRequest,
+        Durable::V2 {
+            timeout,
+            persistent,
+        } => RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
+            timeout,
+            flags: if persistent {
+                DurableFlags::PERSISTENT
+            } else {
+                DurableFlags::empty()
+            },
+            create_guid: create_guid.unwrap_or_else(|| Guid(random())),
+        }),
+    }
+}
 
 /// The CREATE of a `reconnect`; the error says what is missing.
 pub(super) fn reconnect(
@@ -15,7 +37,7 @@ pub(super) fn reconnect(
     let found = open.and_then(|open| Some((open.file_id?, open.create_guid)));
     let (file_id, create_guid) =
         found.ok_or("the step of `of=` has opened nothing that could be reconnected")?;
-    let mut request = request::create(&reconnect.create, scope)?;
+    let mut request = create::request(&reconnect.create, scope)?;
     let context = match reconnect.version {
         ReconnectVersion::V1 => RequestContext::DurableHandleReconnect(file_id),
         ReconnectVersion::V2 { persistent } => {

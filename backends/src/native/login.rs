@@ -21,6 +21,7 @@ use super::auth::{AuthError, Login, mechanism};
 use super::authentication::{Authentication, Basis, Progress, broken};
 use super::connection::Shared;
 use super::frame::Inbox;
+use super::item::Item;
 use super::negotiate::{self, Offer};
 use super::pump::Reader;
 use super::receive::Accepted;
@@ -28,7 +29,7 @@ use super::record::Recorder;
 use super::request;
 use super::secure::Algorithms;
 use super::sessions::Tree;
-use super::transport::{Item, Negotiated, SendError, Transport};
+use super::transport::{Negotiated, SendError, Transport};
 
 /// The longest that an attempt may take. The engine's own bound is shorter; this one is for those who have none.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -12,10 +12,10 @@
 //! | `sessions`, `setup` | sessions beside the first, and what an established connection logs in |
 //! | `group` | the channels of a session |
 //! | `connection`, `submit`, `receive`, `breaks`, `close`, `leave` | clients, requests, answers, breaks, the end |
-//! | `transport`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
+//! | `transport`, `item`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `caching`, `oplock_state` | what a client may cache, and what a break means for that |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
+//! | `request`, `create`, `set_info`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
 mod anonymous;
@@ -26,12 +26,14 @@ mod caching;
 mod close;
 mod compose;
 mod connection;
+mod create;
 mod credits;
 mod durable;
 mod ea;
 mod frame;
 mod group;
 mod ioctl;
+mod item;
 mod kdc;
 mod leave;
 mod login;
@@ -48,6 +50,7 @@ mod request;
 mod secure;
 mod security;
 mod sessions;
+mod set_info;
 mod setup;
 mod submit;
 mod tickets;

@@ -1,29 +1,19 @@
 //! From an operation to the body of its request: every field as the step says. Header, credits, signature and the
 //! place in a compound are left to [`transport`](super::transport).
 
-use smb_vocabulary::{
-    Create, Durable, FileChange, LeaseRequest, Lock, LockKind, Notify, Operation, Principals,
-    QueryDirectory, Read, Write, paths,
-};
-use smb_wire::fscc::{
-    FileAllocationInformation, FileBasicInformation, FileDispositionInformation,
-    FileDispositionInformationEx, FileEndOfFileInformation, FileLinkInformation,
-    FileModeInformation, FilePositionInformation, FileRenameInformation, FileRenameInformationEx,
-};
+use smb_vocabulary::{Lock, LockKind, Notify, Operation, Principals, QueryDirectory, Read, Write};
 use smb_wire::messages::{
-    ChangeNotifyRequest, CloseRequest, CreateRequest, DurableHandleRequestV2, EchoRequest,
-    FlushRequest, Lease, LeaseV2, LockElement, LockRequest, LogoffRequest, QueryDirectoryRequest,
-    QueryInfoRequest, ReadRequest, RequestContext, SetInfoRequest, TreeConnectRequest,
+    ChangeNotifyRequest, CloseRequest, EchoRequest, FlushRequest, LockElement, LockRequest,
+    LogoffRequest, QueryDirectoryRequest, QueryInfoRequest, ReadRequest, TreeConnectRequest,
     TreeDisconnectRequest, WriteRequest,
 };
 use smb_wire::{
-    AdditionalInformation, CloseFlags, Dialect, DurableFlags, FileId, FileInfoClass, Guid,
-    InfoType, LeaseFlags, LockFlags, NotifyFlags, QueryDirectoryFlags, ReadFlags, Request,
-    UnicodeString, WriteFlags,
+    AdditionalInformation, CloseFlags, Dialect, FileId, InfoType, LockFlags, NotifyFlags,
+    QueryDirectoryFlags, ReadFlags, Request, WriteFlags,
 };
 
 use super::registry::Registry;
-use super::{durable, ea, ioctl, quota, random, security};
+use super::{create, durable, ea, ioctl, quota, security, set_info};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -112,7 +102,7 @@ pub(super) fn body(
         Operation::TreeDisconnect => Request::TreeDisconnect(TreeDisconnectRequest),
         Operation::Logoff => Request::Logoff(LogoffRequest),
         Operation::Echo => Request::Echo(EchoRequest),
-        Operation::Create(create) => Request::Create(self::create(create, scope)?),
+        Operation::Create(wanted) => Request::Create(create::request(wanted, scope)?),
         Operation::Reconnect(reconnect) => Request::Create(durable::reconnect(reconnect, scope)?),
         Operation::Close { postquery, .. } => {
             let flags = if *postquery {
@@ -135,7 +125,9 @@ pub(super) fn body(
         Operation::QueryFs { class, buffer, .. } => {
             Request::QueryInfo(query_info(InfoType::FILESYSTEM, class.0, *buffer, file_id))
         }
-        Operation::SetInfo(set) => Request::SetInfo(set_info(&set.change, file_id, scope)?),
+        Operation::SetInfo(set) => {
+            Request::SetInfo(set_info::request(&set.change, file_id, scope)?)
+        }
         Operation::Notify(notify) => Request::ChangeNotify(self::notify(notify, file_id)),
         Operation::Ioctl(ioctl) => {
             Request::Ioctl(self::ioctl::request(ioctl, file_id, &scope.known)?)
@@ -165,89 +157,6 @@ pub(super) fn tree_connect(host: &str, share: &str) -> TreeConnectRequest {
         path: format!("\\\\{host}\\{share}").into(),
         ..Default::default()
     }
-}
-
-/// CREATE, without what reconnects.
-pub(super) fn create(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {
-    let name = match create.raw_path {
-        true => create.path.to_owned(),
-        false => paths::to_wire(scope.root, create.path).map_err(|error| error.to_string())?,
-    };
-    Ok(CreateRequest {
-        requested_oplock_level: create.oplock,
-        impersonation_level: create.impersonation,
-        desired_access: create.access,
-        file_attributes: create.attributes,
-        share_access: create.share,
-        create_disposition: create.disposition,
-        create_options: create.options,
-        name: name.into(),
-        create_contexts: create_contexts(create, scope)?,
-        ..Default::default()
-    })
-}
-
-fn create_contexts(create: &Create<'_>, scope: &Scope<'_>) -> Result<Vec<RequestContext>, String> {
-    let contexts = [
-        ea::create_context(create),
-        security::create_context(create, scope.principals)?,
-        create
-            .durable
-            .map(|wanted| durable_request(wanted, create.create_guid)),
-        create
-            .query_maximal_access
-            .then_some(RequestContext::QueryMaximalAccess(None)),
-        create.allocation.map(RequestContext::AllocationSize),
-        create.timewarp.map(RequestContext::TimewarpToken),
-        create
-            .query_on_disk_id
-            .then_some(RequestContext::QueryOnDiskId),
-        create.lease.map(|request| lease(&request, scope.dialect)),
-        create.app_instance.map(RequestContext::AppInstanceId),
-        create
-            .app_instance_version
-            .map(RequestContext::AppInstanceVersion),
-    ];
-    Ok(contexts.into_iter().flatten().collect())
-}
-
-fn durable_request(durable: Durable, create_guid: Option<Guid>) -> RequestContext {
-    match durable {
-        Durable::V1 => RequestContext::DurableHandleRequest,
-        Durable::V2 {
-            timeout,
-            persistent,
-        } => RequestContext::DurableHandleRequestV2(DurableHandleRequestV2 {
-            timeout,
-            flags: if persistent {
-                DurableFlags::PERSISTENT
-            } else {
-                DurableFlags::empty()
-            },
-            create_guid: create_guid.unwrap_or_else(|| Guid(random())),
-        }),
-    }
-}
-
-fn lease(request: &LeaseRequest, dialect: Dialect) -> RequestContext {
-    if !request.v2.unwrap_or(dialect >= Dialect::SMB_3_0) {
-        return RequestContext::Lease(Lease {
-            lease_key: request.key,
-            lease_state: request.state,
-            ..Default::default()
-        });
-    }
-    let flags = request
-        .parent
-        .map_or(LeaseFlags::empty(), |_| LeaseFlags::PARENT_LEASE_KEY_SET);
-    RequestContext::LeaseV2(LeaseV2 {
-        lease_key: request.key,
-        lease_state: request.state,
-        flags,
-        parent_lease_key: request.parent.unwrap_or_default(),
-        epoch: request.epoch,
-        ..Default::default()
-    })
 }
 
 fn read(read: &Read<'_>, file_id: FileId) -> ReadRequest {
@@ -340,111 +249,4 @@ fn query_info(info_type: InfoType, class: u8, buffer: u32, file_id: FileId) -> Q
         file_id,
         buffer: Vec::new(),
     }
-}
-
-fn set_info(
-    change: &FileChange<'_>,
-    file_id: FileId,
-    scope: &Scope<'_>,
-) -> Result<SetInfoRequest, String> {
-    let name = |path: &str| {
-        // A stream of the same file has no directory in front of it.
-        let root = if path.starts_with(':') {
-            ""
-        } else {
-            scope.root
-        };
-        let name = paths::to_wire(root, path);
-        name.map(UnicodeString::from)
-            .map_err(|error| error.to_string())
-    };
-    let mut buffer = Vec::new();
-    let class = match *change {
-        FileChange::Basic { times, attributes } => {
-            let basic = FileBasicInformation {
-                creation_time: times.created,
-                last_access_time: times.accessed,
-                last_write_time: times.written,
-                change_time: times.changed,
-                file_attributes: attributes,
-            };
-            basic.encode(&mut buffer);
-            FileInfoClass::BASIC
-        }
-        FileChange::Rename { path, replace } => {
-            let rename = FileRenameInformation {
-                replace_if_exists: replace,
-                root_directory: 0,
-                file_name: name(path)?,
-            };
-            rename.encode(&mut buffer);
-            FileInfoClass::RENAME
-        }
-        FileChange::Link { path, replace } => {
-            let link = FileLinkInformation {
-                replace_if_exists: replace,
-                root_directory: 0,
-                file_name: name(path)?,
-            };
-            link.encode(&mut buffer);
-            FileInfoClass::LINK
-        }
-        FileChange::DispositionEx(flags) => {
-            FileDispositionInformationEx { flags }.encode(&mut buffer);
-            FileInfoClass::DISPOSITION_EX
-        }
-        FileChange::RenameEx { path, flags } => {
-            let rename = FileRenameInformationEx {
-                flags,
-                root_directory: 0,
-                file_name: name(path)?,
-            };
-            rename.encode(&mut buffer);
-            FileInfoClass::RENAME_EX
-        }
-        FileChange::ValidDataLength(length) => {
-            buffer.extend(length.to_le_bytes());
-            FileInfoClass::VALID_DATA_LENGTH
-        }
-        FileChange::Disposition { delete } => {
-            FileDispositionInformation {
-                delete_pending: delete,
-            }
-            .encode(&mut buffer);
-            FileInfoClass::DISPOSITION
-        }
-        FileChange::EndOfFile(end_of_file) => {
-            FileEndOfFileInformation { end_of_file }.encode(&mut buffer);
-            FileInfoClass::END_OF_FILE
-        }
-        FileChange::Allocation(allocation_size) => {
-            FileAllocationInformation { allocation_size }.encode(&mut buffer);
-            FileInfoClass::ALLOCATION
-        }
-        FileChange::Position(current_byte_offset) => {
-            FilePositionInformation {
-                current_byte_offset,
-            }
-            .encode(&mut buffer);
-            FileInfoClass::POSITION
-        }
-        FileChange::Mode(mode) => {
-            FileModeInformation { mode: mode.bits() }.encode(&mut buffer);
-            FileInfoClass::MODE
-        }
-    };
-    if matches!(
-        class,
-        FileInfoClass::RENAME | FileInfoClass::RENAME_EX | FileInfoClass::LINK
-    ) {
-        // Both structures have 24 bytes at least, padding included; some servers refuse fewer.
-        buffer.resize(buffer.len().max(24), 0);
-    }
-    Ok(SetInfoRequest {
-        info_type: InfoType::FILE,
-        file_info_class: class.0,
-        additional_information: AdditionalInformation::empty(),
-        file_id,
-        buffer,
-    })
 }

@@ -7,9 +7,9 @@ use smb_wire::messages::TreeConnectResponse;
 use smb_wire::{Request, ShareFlags};
 
 use super::connection::State;
+use super::item::Item;
 use super::pending::Pending;
 use super::secure::Security;
-use super::transport::Item;
 
 pub(super) use super::authentication::Basis;
 

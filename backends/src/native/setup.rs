@@ -18,12 +18,13 @@ use tokio::task::AbortHandle;
 use super::auth::{self, AuthError, mechanism};
 use super::authentication::{Authentication, Basis, Progress, broken};
 use super::connection::{Phase, Shared, State};
+use super::item::Item;
 use super::login;
 use super::pending::{Pending, Waiter};
 use super::receive::Violation;
 use super::request;
 use super::sessions::{Session, Tree};
-use super::transport::{Item, SendError, Transport};
+use super::transport::{SendError, Transport};
 
 /// Clients whose connect waits until every session on the connection is there.
 pub(super) struct Ready {

@@ -13,11 +13,12 @@ use smb_wire::{FileId, Request};
 
 use super::connection::{End, Phase, Shared, State, answered};
 use super::group::Group;
+use super::item::Item;
 use super::opens::Opens;
 use super::pending::Waiter;
 use super::request::{self, Scope};
 use super::sessions::Tree;
-use super::transport::{Held, Item, SendError, Transport};
+use super::transport::{Held, SendError, Transport};
 use super::{breaks, durable, ioctl, leave};
 
 /// One operation on its way to the wire.
