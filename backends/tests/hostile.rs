@@ -4,6 +4,8 @@
 mod common;
 #[path = "hostile/fake.rs"]
 mod fake;
+#[path = "hostile/ntlm.rs"]
+mod ntlm;
 #[path = "hostile/pace.rs"]
 mod pace;
 #[path = "hostile/sessions.rs"]

@@ -11,15 +11,11 @@ use smb_wire::crypto::{Key, Signer};
 use smb_wire::framing::{self, Step};
 use smb_wire::messages::*;
 use smb_wire::*;
-use sspi::ntlm::NtlmConfig;
-use sspi::{
-    AuthIdentity, BufferType, CredentialUse, Credentials, CredentialsBuffers, DataRepresentation,
-    Negotiate, NegotiateConfig, SecurityBuffer, ServerRequestFlags, Sspi, SspiImpl, Username,
-};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::common::{self, Player, Stage};
+use crate::ntlm::NtlmServer;
 
 /// The session of every login.
 pub(crate) const SESSION: u64 = 0x5e55_1011;
@@ -136,7 +132,7 @@ impl Fake {
     }
 
     async fn session_setup(&mut self) {
-        let mut ntlm = Ntlm::new();
+        let mut ntlm = NtlmServer::new(PASSWORD);
         loop {
             let (header, request) = self.request().await;
             let Request::SessionSetup(setup) = request else {
@@ -152,7 +148,7 @@ impl Fake {
                 }
                 (true, _) => response.session_flags = SessionFlags::IS_NULL,
                 (false, _) => {
-                    response.buffer = ntlm.next(setup.buffer);
+                    response.buffer = ntlm.next(setup.buffer).expect("a good token");
                     match ntlm.session_key() {
                         None => status = ntstatus::MORE_PROCESSING_REQUIRED,
                         Some(key) => {
@@ -286,60 +282,5 @@ pub(crate) fn answer_to(request: &Header) -> Header {
         next_command: 0,
         signature: [0; 16],
         ..*request
-    }
-}
-
-/// The server's side of NTLM in SPNEGO.
-struct Ntlm {
-    negotiate: Negotiate,
-    credentials: Option<CredentialsBuffers>,
-}
-
-impl Ntlm {
-    fn new() -> Self {
-        let account = AuthIdentity {
-            username: Username::new_down_level_logon_name("alice", "WGRP").expect("a name"),
-            password: PASSWORD.to_owned().into(),
-        };
-        let config = NegotiateConfig::new(
-            Box::new(NtlmConfig::default()),
-            Some("ntlm,!kerberos,!pku2u".into()),
-            "FAKE".into(),
-        );
-        let mut negotiate = Negotiate::new_server(config, vec![account.clone()]).expect("a server");
-        let credentials = negotiate
-            .acquire_credentials_handle()
-            .with_credential_use(CredentialUse::Inbound)
-            .with_auth_data(&Credentials::AuthIdentity(account))
-            .execute(&mut negotiate)
-            .expect("credentials")
-            .credentials_handle;
-        Self {
-            negotiate,
-            credentials,
-        }
-    }
-
-    fn next(&mut self, token: Vec<u8>) -> Vec<u8> {
-        let mut input = [SecurityBuffer::new(token, BufferType::Token)];
-        let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
-        let builder = self
-            .negotiate
-            .accept_security_context()
-            .with_credentials_handle(&mut self.credentials)
-            .with_context_requirements(ServerRequestFlags::empty())
-            .with_target_data_representation(DataRepresentation::Native)
-            .with_input(&mut input)
-            .with_output(&mut output);
-        let accepted = self.negotiate.accept_security_context_impl(builder);
-        accepted
-            .and_then(|mut accepted| accepted.resolve_to_result())
-            .expect("a good token");
-        std::mem::take(&mut output[0].buffer)
-    }
-
-    fn session_key(&self) -> Option<[u8; 16]> {
-        let keys = self.negotiate.query_context_session_key().ok()?;
-        keys.session_key.as_ref().get(..16)?.try_into().ok()
     }
 }
