@@ -5,9 +5,12 @@
 //! here: a handle that another lane opens, a handle whose opening is answered late, a lane on a connection that a
 //! step sets up.
 
+mod entries;
+mod needs;
+
 use std::sync::Arc;
 
-use replay_ir::{ArgKind, Check, ClientId, Dependency, Milestone, Role, Step, StepId, Trace};
+use replay_ir::{ArgKind, ClientId, Dependency, Milestone, Role, Step, StepId, Trace};
 
 use crate::copies::{Copies, Shape};
 
@@ -126,15 +129,15 @@ pub(crate) struct Plan {
 impl Plan {
     /// The plan of all copies of a trace, of which there are fewer than 2^32 steps and clients.
     pub(crate) fn new(trace: Arc<Trace>, copies: &Copies) -> Self {
-        let lanes = lanes(&trace);
+        let lanes = entries::lanes(&trace);
         let mut plan = Self {
             shape: Shape::new(&trace, copies.count()),
-            entries: entries(&trace, &lanes),
+            entries: entries::entries(&trace, &lanes),
             lanes,
             needs: Vec::new(),
             dependents: Vec::new(),
             waits_for_breaks: false,
-            watched: watched(&trace),
+            watched: entries::watched(&trace),
             verbs: trace
                 .vocabulary()
                 .verbs
@@ -284,210 +287,6 @@ impl Plan {
         let joined = |entry: &&Entry| entry.flags.has(EntryFlags::COMPOUNDED);
         1 + rest.iter().take_while(joined).count() as u32
     }
-
-    fn add_needs(&mut self, trace: &Trace) {
-        for step in trace.steps() {
-            self.needs
-                .extend(step.after().map(|what| need(step, what, trace)));
-        }
-        let connects: Vec<Vec<StepId>> =
-            self.lanes.iter().map(|lane| self.connects(*lane)).collect();
-        for (index, lane) in self.lanes.clone().into_iter().enumerate() {
-            let end = lane.end;
-            let mut run = lane.start;
-            if lane.base.0 as usize != index {
-                let anew = connects[index].is_empty();
-                self.add_connects(lane, &connects[lane.base.0 as usize], anew, trace);
-            }
-            while run < end {
-                let length = self.run_length(run, end);
-                for index in run..run + length {
-                    self.add_implied(index, run);
-                }
-                run += length;
-            }
-        }
-        self.needs.sort_by_key(|need| need.waiter);
-        let for_break = |need: &Need| need.what.milestone == Milestone::Break;
-        self.waits_for_breaks = self.needs.iter().any(for_break);
-        let flagged = |needs: &[Need], step: StepId| {
-            needs
-                .binary_search_by_key(&step, |need| need.waiter)
-                .is_ok()
-        };
-        if !self.needs.is_empty() {
-            for entry in &mut self.entries {
-                if flagged(&self.needs, entry.step) {
-                    entry.flags.0 |= EntryFlags::NEEDS;
-                }
-            }
-        }
-        let waiters = self.needs.iter();
-        self.dependents
-            .extend(waiters.map(|need| (need.what.step, trace.step(need.waiter).client())));
-        self.dependents.sort_unstable();
-        self.dependents.dedup();
-    }
-
-    /// What follows from the trace without being written: `run` is where the entry's compound begins.
-    fn add_implied(&mut self, index: u32, run: u32) {
-        let entry = self.entries[index as usize];
-        let trace = self.trace.clone();
-        let step = trace.step(entry.step);
-        let done = |step| Dependency {
-            step,
-            milestone: Milestone::Done,
-        };
-        if let Some(opener) = step.opened_by() {
-            let opener = trace.step(opener);
-            let elsewhere = opener.client() != step.client();
-            let in_run = self.entries[run as usize..index as usize]
-                .iter()
-                .any(|member| member.step == opener.id());
-            let late = opener.expect().is_pending() && !in_run;
-            if elsewhere || late {
-                self.needs.push(need(step, done(opener.id()), &trace));
-            }
-            if matches!(entry.flags.role(), Role::AwaitBreak | Role::NoBreak) {
-                self.dependents.push((opener.id(), step.client()));
-            }
-        }
-        if entry.flags.role() == Role::Await {
-            self.dependents
-                .extend(step.target().map(|target| (target, step.client())));
-        }
-    }
-
-    /// The steps of a lane that connect something.
-    fn connects(&self, lane: LanePlan) -> Vec<StepId> {
-        let entries = &self.entries[lane.start as usize..lane.end as usize];
-        let connects = entries
-            .iter()
-            .filter(|entry| entry.flags.role() == Role::Connect);
-        connects.map(|entry| entry.step).collect()
-    }
-
-    /// A lane is on a connection that another client sets up, with these steps. Its first step waits for the first of them,
-    /// if that client begins with it; with `anew`, what comes behind another one in the file waits for that.
-    fn add_connects(&mut self, lane: LanePlan, connects: &[StepId], anew: bool, trace: &Trace) {
-        let base = self.lanes[lane.base.0 as usize];
-        let entries = &self.entries[lane.start as usize..lane.end as usize];
-        let begins = self.entries[base.start as usize..base.end as usize]
-            .first()
-            .is_some_and(|first| first.flags.role() == Role::Connect);
-        let mut waits = Vec::new();
-        if let (Some(first), Some(&connect), true) = (entries.first(), connects.first(), begins) {
-            waits.push((first.step, connect));
-        }
-        for &connect in connects.iter().filter(|_| anew) {
-            let behind = entries.partition_point(|entry| entry.step < connect);
-            waits.extend(entries.get(behind).map(|entry| (entry.step, connect)));
-        }
-        waits.sort_unstable();
-        waits.dedup();
-        let done = |step| Dependency {
-            step,
-            milestone: Milestone::Done,
-        };
-        let needs = waits
-            .into_iter()
-            .map(|(step, connect)| need(trace.step(step), done(connect), trace));
-        self.needs.extend(needs);
-    }
-}
-
-fn need(step: Step<'_>, what: Dependency, trace: &Trace) -> Need {
-    Need {
-        waiter: step.id(),
-        what,
-        holder: trace.step(what.step).client(),
-    }
-}
-
-fn lanes(trace: &Trace) -> Vec<LanePlan> {
-    let mut counts = vec![0_u32; trace.clients().len()];
-    for step in trace.steps() {
-        counts[step.client().0 as usize] += 1;
-    }
-    let mut start = 0;
-    let clients = trace.clients().iter().zip(counts).enumerate();
-    clients
-        .map(|(index, (client, count))| {
-            let base = client.on().unwrap_or(ClientId(index as u32));
-            let lane = LanePlan {
-                start,
-                end: start + count,
-                base,
-                first_step: 0,
-            };
-            start = lane.end;
-            lane
-        })
-        .collect()
-}
-
-fn entries(trace: &Trace, lanes: &[LanePlan]) -> Vec<Entry> {
-    let blank = Entry {
-        due: 0,
-        step: StepId(0),
-        verb: 0,
-        flags: EntryFlags(0),
-    };
-    let mut entries = vec![blank; trace.len()];
-    let mut next: Vec<u32> = lanes.iter().map(|lane| lane.start).collect();
-    for step in trace.steps() {
-        let client = step.client().0 as usize;
-        let index = next[client];
-        next[client] += 1;
-        let verbs = trace.vocabulary().verbs;
-        let verb = verbs
-            .iter()
-            .position(|verb| std::ptr::eq(verb, step.verb()))
-            .unwrap_or(0);
-        let mut flags = flags(step);
-        // Only operations share a frame, with operations.
-        let before = (index > lanes[client].start).then(|| entries[index as usize - 1].flags);
-        let joined = step.compounded()
-            && step.role() == Role::Operation
-            && before.is_some_and(|flags| flags.role() == Role::Operation);
-        if joined {
-            flags.0 |= EntryFlags::COMPOUNDED;
-            entries[index as usize - 1].flags.0 |= EntryFlags::LEADS;
-        }
-        entries[index as usize] = Entry {
-            due: step.at(),
-            step: step.id(),
-            verb: verb as u16,
-            flags,
-        };
-    }
-    entries
-}
-
-fn flags(step: Step<'_>) -> EntryFlags {
-    let role = ROLES
-        .iter()
-        .position(|role| *role == step.role())
-        .unwrap_or(0);
-    let mut flags = role as u16;
-    let expect = step.expect();
-    let mut set = |flag, on: bool| flags |= if on { flag } else { 0 };
-    set(
-        EntryFlags::PENDING,
-        expect.is_pending() && step.role() == Role::Operation,
-    );
-    set(EntryFlags::WITHIN, step.within().is_some());
-    set(EntryFlags::USES, opener(step).is_some());
-    set(EntryFlags::OPENS, opens(step));
-    let ok = step.trace().vocabulary().ok;
-    let mut statuses = expect.statuses();
-    let only_ok = statuses.next() == Some(ok) && statuses.next().is_none();
-    let bare = !expect.anything() && !expect.unknown() && expect.fields().next().is_none();
-    set(
-        EntryFlags::PLAIN,
-        only_ok && bare && step.within().is_none(),
-    );
-    EntryFlags(flags)
 }
 
 fn opens(step: Step<'_>) -> bool {
@@ -503,16 +302,4 @@ fn opener(step: Step<'_>) -> Option<StepId> {
         opens(step.trace().step(target)).then_some(target)
     };
     step.opened_by().or_else(anew)
-}
-
-fn watched(trace: &Trace) -> Vec<StepId> {
-    let mut watched = Vec::new();
-    for check in trace.checks() {
-        if let Check::Order { milestones, .. } = check {
-            watched.extend(milestones.iter().map(|milestone| milestone.step));
-        }
-    }
-    watched.sort_unstable();
-    watched.dedup();
-    watched
 }
