@@ -1,16 +1,21 @@
 //! The accounts of a case on a standalone server of ours: what they are called, and the lines that make them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+mod lines;
 
-use md4::{Digest, Md4};
+use std::collections::{BTreeMap, BTreeSet};
+
 use replay_engine::Identity;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use smb_vocabulary::AccountState;
 
-use crate::{ServerError, host::Host};
+pub(crate) use lines::{all_groups, all_users, group_lines};
+
+use crate::{
+    ServerError,
+    host::Host,
+    random::{fill, random_letters},
+};
+use lines::user_line;
 
 /// The identity that makes the `given` state.
 pub(crate) const SETUP: &str = "setup";
@@ -25,8 +30,6 @@ const GROUPS: u32 = 512;
 /// Where their numbers begin.
 const FIRST_UID: u32 = 210_000;
 const FIRST_GID: u32 = 220_000;
-/// No lower case `l`, no `0`, `1`: the names are read by people.
-const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345678";
 
 /// The accounts that a case needs, by their names in its trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,16 +140,6 @@ pub(crate) fn is_sid(text: &str) -> bool {
         && parts.all(number)
 }
 
-/// What a group's line tells case.sh.
-pub(crate) fn group_lines(groups: &Groups) -> String {
-    let mut lines = String::new();
-    for (account, members) in groups {
-        // Writing to a string cannot fail.
-        let _ = writeln!(lines, "group {account} {}", members.join(" "));
-    }
-    lines
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Setup,
@@ -158,7 +151,7 @@ enum Kind {
 fn identity(host: &Host, name: &str, kind: Kind) -> Result<Identity, ServerError> {
     let password = match kind {
         Kind::Group => String::new(),
-        Kind::Setup | Kind::User => random(24)?,
+        Kind::Setup | Kind::User => random_letters(24)?,
     };
     Ok(Identity {
         name: name.to_owned(),
@@ -191,105 +184,14 @@ fn account(host: &Host, name: &str, kind: Kind) -> Result<String, ServerError> {
     if !account.starts_with(|first: char| first.is_ascii_lowercase()) {
         account.insert(0, 'u');
     }
-    Ok(format!("{account}-{}", random(8)?))
-}
-
-/// The lines of passwd(5) for the accounts that a private server has from its start.
-pub(crate) fn all_users() -> String {
-    let users = (0..USERS).map(|number| ("user", number, FIRST_UID + number, USERS_GROUP));
-    let setups =
-        (0..SETUPS).map(|number| ("setup", number, FIRST_UID + USERS + number, SETUP_GROUP));
-    let mut lines = String::new();
-    for (name, number, uid, group) in users.chain(setups) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            lines,
-            "{name}{number}:x:{uid}:{group}::/nonexistent:/bin/false"
-        );
-    }
-    lines
-}
-
-/// The lines of group(5) for the groups that a private server has from its start.
-pub(crate) fn all_groups() -> String {
-    let fixed = [("smbusers", USERS_GROUP), ("smbsetup", SETUP_GROUP)];
-    let mut lines = String::new();
-    for (name, gid) in fixed {
-        let _ = writeln!(lines, "{name}:x:{gid}:");
-    }
-    for number in 0..GROUPS {
-        let _ = writeln!(lines, "group{number}:x:{}:", FIRST_GID + number);
-    }
-    lines
-}
-
-/// A user's line for `case.sh open`: the server needs no more than the NT hash. The flags are those of smbpasswd(5).
-fn user_line(
-    identity: &Identity,
-    group: u32,
-    name: &str,
-    state: AccountState,
-) -> Result<String, ServerError> {
-    let (flags, changed) = match state {
-        AccountState::Enabled => ("U", "now"),
-        AccountState::Disabled => ("UD", "now"),
-        AccountState::LockedOut => ("UL", "now"),
-        AccountState::MustChange => ("U", "never"),
-        AccountState::Expired => {
-            return Err(ServerError::Unsupported {
-                what: format!("an account of {name:?} that has expired"),
-                why: "the accounts of a standalone server have no end",
-            });
-        }
-    };
-    let mut hash = String::with_capacity(32);
-    for byte in nt_hash(identity.password.expose_secret()) {
-        // Writing to a string cannot fail.
-        let _ = write!(hash, "{byte:02X}");
-    }
-    let account = &identity.account;
-    Ok(format!("user {account} {group} {flags} {changed} {hash}\n"))
-}
-
-/// MD4 over the password in UTF-16LE (MS-NLMP 3.3.1, NTOWFv1).
-fn nt_hash(password: &str) -> [u8; 16] {
-    let mut hash = Md4::new();
-    for unit in password.encode_utf16() {
-        hash.update(unit.to_le_bytes());
-    }
-    hash.finalize().into()
-}
-
-/// `length` random letters, 5 bits each.
-pub(crate) fn random(length: usize) -> Result<String, ServerError> {
-    let mut bytes = vec![0; length];
-    fill(&mut bytes)?;
-    Ok(bytes
-        .into_iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
-        .collect())
-}
-
-fn fill(bytes: &mut [u8]) -> Result<(), ServerError> {
-    getrandom::fill(bytes).map_err(|error| ServerError::Program {
-        program: "getrandom".into(),
-        reason: error.to_string(),
-    })
+    Ok(format!("{account}-{}", random_letters(8)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use secrecy::ExposeSecret;
 
-    #[test]
-    fn the_nt_hash_is_that_of_ms_nlmp() {
-        // MS-NLMP 4.2.2.1.1 and 4.2.1: NTOWFv1("Password").
-        let expected = [
-            0xa4, 0xf4, 0x9c, 0x40, 0x65, 0x10, 0xbd, 0xca, 0xb6, 0x82, 0x4e, 0xe7, 0xc3, 0x0f,
-            0xd8, 0x52,
-        ];
-        assert_eq!(nt_hash("Password"), expected);
-    }
+    use super::*;
 
     #[test]
     fn accounts_are_short_and_harmless() {

@@ -6,9 +6,10 @@ use replay_engine::{Identity, Target};
 
 use crate::{
     CaseAccounts, ServerError,
-    accounts::{self, Groups, random},
+    accounts::{self, Groups},
     host::Host,
     identities::Identities,
+    random::random_letters,
 };
 
 /// The script that makes and removes accounts and directory.
@@ -208,7 +209,7 @@ fn root(case: &str) -> Result<String, ServerError> {
     Ok(format!(
         "{}-{}",
         if tail.is_empty() { "case" } else { tail },
-        random(8)?
+        random_letters(8)?
     ))
 }
 

@@ -14,7 +14,7 @@ use replay_engine::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use crate::{ServerError, accounts, docker::Container};
+use crate::{ServerError, accounts, docker::Container, random::random_letters};
 
 /// Makes the administrator and waits until the controller is ready.
 const SCRIPT: &str = include_str!("../ad/domain.sh");
@@ -56,8 +56,8 @@ pub struct Domain {
 impl Domain {
     /// Makes an administrator in `container`, whose ports are published at `address`, and waits until it can log in.
     pub(crate) async fn join(container: &Container, address: IpAddr) -> Result<Self, ServerError> {
-        let account = format!("admin-{}", accounts::random(10)?);
-        let password = SecretString::from(accounts::random(24)?);
+        let account = format!("admin-{}", random_letters(10)?);
+        let password = SecretString::from(random_letters(24)?);
         let seconds = READY.to_string();
         let input = format!("{}\n", password.expose_secret());
         let limit = Duration::from_secs(READY + 30);

@@ -6,12 +6,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Attempt, Domain, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
-    StartOptions, accounts,
+    StartOptions,
     docker::{self, Container, Image},
     identities::Identities,
     launch::Launch,
     local, probe,
     process::{self, Owner, OwnerState},
+    random::random_letters,
     registry::{Registry, Resource},
     server::{ANSWER, Backing, Owned},
     sweep,
@@ -285,7 +286,7 @@ impl Start<'_> {
                 });
             }
         };
-        let id = accounts::random(10)?;
+        let id = random_letters(10)?;
         let name = spec.to_string();
         let launch = Launch {
             id: &id,

@@ -9,11 +9,9 @@ use std::time::Duration;
 use ldap_provision::{Group, Plan, Schema, Session, Settings, State, User};
 use replay_engine::Identity;
 use replay_ir::Trace;
-use samba_servers::{CaseAccounts, CaseSite, Domain, Server};
+use samba_servers::{CaseAccounts, CaseSite, Domain, Server, random_letters};
 use smb_vocabulary::{AccountState, Accounts};
 use tokio::sync::OnceCell;
-
-use crate::random;
 
 /// What the names of our units begin with; this machine's name, the number of the process that made one and its start time
 /// follow.
@@ -66,7 +64,7 @@ pub(crate) async fn open(
         static SWEPT: OnceCell<()> = OnceCell::const_new();
         SWEPT.get_or_init(|| sweep(settings.clone())).await;
     }
-    let letters = random::letters(6)?;
+    let letters = random(6)?;
     let (plan, passwords) = plan(wanted, &letters)?;
     let unit = Unit {
         settings: settings.clone(),
@@ -154,7 +152,7 @@ fn plan(
     let mut passwords = Vec::new();
     let mut users = Vec::new();
     for (name, state) in &wanted.users {
-        let password = secrecy::SecretString::from(random::letters(24)?);
+        let password = secrecy::SecretString::from(random(24)?);
         users.push(User {
             name: account(name, letters),
             password: password.clone(),
@@ -185,6 +183,11 @@ fn plan(
         groups,
     };
     Ok((plan, passwords))
+}
+
+/// So many random letters.
+fn random(count: usize) -> Result<String, String> {
+    random_letters(count).map_err(|error| error.to_string())
 }
 
 fn in_the_directory(state: AccountState) -> State {

@@ -46,7 +46,6 @@ mod metrics;
 mod naming;
 mod needs;
 mod pcapng;
-mod random;
 mod reactions;
 mod render;
 mod replay;

@@ -9,7 +9,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("replay-engine", &["replay-ir"]),
     ("smb-wire", &[]),
     ("smb-vocabulary", &["replay-ir", "smb-wire"]),
-    ("samba-servers", &["replay-engine", "smb-vocabulary"]),
+    (
+        "samba-servers",
+        &["replay-engine", "smb-vocabulary", "smb-wire"],
+    ),
     ("ldap-provision", &[]),
     (
         "smb-backends",
