@@ -4,8 +4,6 @@
 mod common;
 #[path = "hostile/fake.rs"]
 mod fake;
-#[path = "hostile/ntlm.rs"]
-mod ntlm;
 #[path = "hostile/pace.rs"]
 mod pace;
 #[path = "hostile/sessions.rs"]

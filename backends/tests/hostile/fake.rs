@@ -1,5 +1,8 @@
 //! A server that does what a test tells it, after a login like any other, and the native client that meets it.
 
+#[path = "ntlm.rs"]
+mod ntlm;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::common::{self, Player, Stage};
-use crate::ntlm::NtlmServer;
+use ntlm::NtlmServer;
 
 /// The session of every login.
 pub(crate) const SESSION: u64 = 0x5e55_1011;
