@@ -22,7 +22,7 @@ pub(crate) fn traces(suite: &Suite) -> Result<Vec<FoundTrace>, String> {
     let directory = suite.directory();
     let mut found: BTreeMap<String, FoundTrace> = BTreeMap::new();
     for pattern in suite.traces {
-        let base = directory.join(naming::fixed_part(pattern));
+        let base = directory.join(replay_ir::naming::fixed_part(pattern));
         let full = format!(
             "{}/{pattern}",
             glob::Pattern::escape(&directory.to_string_lossy())

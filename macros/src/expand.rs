@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
+use replay_ir::naming::identifier;
 use syn::{Error, FnArg, Ident, ItemFn, LitStr, Result};
 
 use crate::arguments::{Backend, Mode, ReplayArguments, Server, SuiteArguments};
-use crate::names::identifier;
 use crate::traces::{self, Found, Package};
 
 /// `#[suite]`.
@@ -296,6 +296,15 @@ mod tests {
             Ok(code) => panic!("accepted: {code}"),
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn what_rust_keeps_for_itself_is_no_name() {
+        let is_name = |text: &str| syn::parse_str::<Ident>(text).is_ok();
+        for word in replay_ir::naming::KEYWORDS {
+            assert!(!is_name(word) && is_name(&identifier(word)), "{word}");
+        }
+        assert!(!is_name("_") && is_name(&identifier("_")));
     }
 
     #[test]

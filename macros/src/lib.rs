@@ -7,7 +7,6 @@
 
 mod arguments;
 mod expand;
-mod names;
 mod traces;
 
 use proc_macro::TokenStream;

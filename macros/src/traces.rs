@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use proc_macro2::Span;
+use replay_ir::naming::{fixed_part, of_trace};
 use syn::{Error, LitStr, Result};
-
-use crate::names;
 
 /// The package that is compiled.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ pub(crate) fn find(package: &Package, patterns: &[LitStr]) -> Result<Vec<Found>>
         let base = package.directory.join(fixed_part(&pattern.value()));
         for path in matches(package, pattern)? {
             if found.iter().all(|known| known.path != path) {
-                let name = names::of_trace(&base, &path);
+                let name = of_trace(&base, &path);
                 found.push(Found {
                     relative: package.relative(&path),
                     path,
@@ -96,7 +95,7 @@ pub(crate) fn single(package: &Package, trace: &LitStr) -> Result<Found> {
         ));
     }
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let name = names::of_trace(&base, &path);
+    let name = of_trace(&base, &path);
     let found = Found {
         relative: package.relative(&path),
         path,
@@ -104,13 +103,6 @@ pub(crate) fn single(package: &Package, trace: &LitStr) -> Result<Found> {
     };
     check(package, std::slice::from_ref(&found))?;
     Ok(found)
-}
-
-/// The folders before the first one with a wildcard; a pattern without any has its file's folder.
-fn fixed_part(pattern: &str) -> PathBuf {
-    let parts: Vec<&str> = pattern.split('/').collect();
-    let wild = parts.iter().position(|part| part.contains(['*', '?', '[']));
-    parts[..wild.unwrap_or(parts.len() - 1)].iter().collect()
 }
 
 fn matches(package: &Package, pattern: &LitStr) -> Result<Vec<PathBuf>> {

@@ -16,6 +16,7 @@ mod lines;
 pub mod load;
 pub mod model;
 mod name;
+pub mod naming;
 mod parsed;
 pub mod random;
 mod raw;

@@ -1,13 +1,11 @@
-//! Names of cases as paths of Rust identifiers, so that both modes of a suite give the same names.
-//!
-//! The `smb-replay` crate has the same rule for the traces that it finds at run time
-//! (`smb_replay::naming`); a test of the suite there holds the two together.
+//! What the traces of a suite are called: paths of Rust identifiers, so that the macro, which sees the traces when a crate
+//! compiles, and the runner, which finds them again, give them the same names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The parts of a name that stand for a trace: the folders below the pattern's fixed part, then the
-/// file without its extensions, each as an identifier.
-pub(crate) fn of_trace(base: &Path, trace: &Path) -> Vec<String> {
+/// The parts of a trace's name: the folders below `base`, a pattern's [`fixed_part`], then the file without its
+/// extensions, each as an identifier.
+pub fn of_trace(base: &Path, trace: &Path) -> Vec<String> {
     let relative = trace.strip_prefix(base).unwrap_or(trace);
     let mut parts: Vec<String> = relative
         .iter()
@@ -24,8 +22,15 @@ pub(crate) fn of_trace(base: &Path, trace: &Path) -> Vec<String> {
     parts.iter().map(|part| identifier(part)).collect()
 }
 
+/// The folders before the first one with a wildcard; a pattern without any has its file's folder.
+pub fn fixed_part(pattern: &str) -> PathBuf {
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let wild = parts.iter().position(|part| part.contains(['*', '?', '[']));
+    parts[..wild.unwrap_or(parts.len() - 1)].iter().collect()
+}
+
 /// `range-conflict` becomes `range_conflict`, `4.17` becomes `_4_17`, `move` becomes `move_`.
-pub(crate) fn identifier(text: &str) -> String {
+pub fn identifier(text: &str) -> String {
     let mut name: String = text
         .chars()
         .map(|char| {
@@ -39,11 +44,21 @@ pub(crate) fn identifier(text: &str) -> String {
     if name.is_empty() || name.starts_with(|char: char| char.is_ascii_digit()) {
         name.insert(0, '_');
     }
-    if syn::parse_str::<syn::Ident>(&name).is_err() {
+    if name == "_" || KEYWORDS.contains(&name.as_str()) {
         name.push('_');
     }
     name
 }
+
+/// What an identifier may not be: everything that `syn::Ident` refuses beside `_`.
+#[rustfmt::skip]
+pub const KEYWORDS: &[&str] = &[
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "if", "impl", "in",
+    "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "Self", "self", "static", "struct", "super", "trait", "true", "try", "type",
+    "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
 
 #[cfg(test)]
 mod tests {
@@ -68,5 +83,12 @@ mod tests {
         );
         assert_eq!(name("/p/traces/big.ir.jsonl.zst"), ["big"]);
         assert_eq!(name("/p/traces/v1.2/a.b.ir"), ["v1_2", "a_b"]);
+    }
+
+    #[test]
+    fn the_fixed_part_ends_before_the_first_wildcard() {
+        assert_eq!(fixed_part("traces/**/*.ir"), Path::new("traces"));
+        assert_eq!(fixed_part("a/b/c.ir"), Path::new("a/b"));
+        assert_eq!(fixed_part("*.ir"), Path::new(""));
     }
 }
