@@ -24,8 +24,7 @@ async fn it_is_acknowledged_to_the_level_that_the_trace_says() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f ack level=none\nA echo\n";
     let mut scene = Scene::new(steps).await;
     scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
+    scene.done(1).await;
     scene.break_oplock(0, OplockLevel::II).await;
     assert_eq!(
         scene.broken(0).await,
@@ -60,8 +59,7 @@ async fn what_uses_the_handle_waits_for_a_late_acknowledgement() {
         A2 echo\n";
     let mut scene = Scene::new(steps).await;
     scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
+    scene.done(1).await;
     let begun = Instant::now();
     scene.break_oplock(0, OplockLevel::II).await;
     scene.broken(0).await;
@@ -89,19 +87,13 @@ async fn what_uses_the_handle_waits_for_a_late_acknowledgement() {
 async fn close_and_acknowledge_do_not_wait() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f ack-after 1h\nA acknowledge f ii\nA echo\n\
         A create g \"y\" oplock=batch\nA on-break g ack-after 1h\nA close g\nA echo\n";
-    let mut scene = Scene::new(&steps.replace("1h", "3600s")).await;
-    scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
-    scene.break_oplock(0, OplockLevel::II).await;
-    scene.broken(0).await;
+    let mut scene = Scene::broken_batch(&steps.replace("1h", "3600s")).await;
     scene.player.submit(A, &[step(2)]);
     scene.acknowledged(0, OplockLevel::II, 0).await;
     scene.status(2, 0).await;
     scene.silence(3).await;
     scene.open(4, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(5)]);
-    scene.status(5, 0).await;
+    scene.done(5).await;
     scene.break_oplock(4, OplockLevel::II).await;
     scene.broken(4).await;
     scene.player.submit(A, &[step(6)]);
@@ -114,12 +106,7 @@ async fn close_and_acknowledge_do_not_wait() {
 #[tokio::test]
 async fn what_waits_for_an_acknowledgement_is_lost_with_the_connection() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f ack-after 3600s\nA flush f\n";
-    let mut scene = Scene::new(steps).await;
-    scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
-    scene.break_oplock(0, OplockLevel::II).await;
-    scene.broken(0).await;
+    let mut scene = Scene::broken_batch(steps).await;
     scene.player.submit(A, &[step(2)]);
     drop(scene.fake);
     let outcome = scene.player.done(step(2), None).await;
@@ -131,12 +118,7 @@ async fn what_waits_for_an_acknowledgement_is_lost_with_the_connection() {
 #[tokio::test]
 async fn what_waits_for_an_acknowledgement_does_not_hold_up_the_end() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f ack-after 3600s\nA flush f\n";
-    let mut scene = Scene::new(steps).await;
-    scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
-    scene.break_oplock(0, OplockLevel::II).await;
-    scene.broken(0).await;
+    let mut scene = Scene::broken_batch(steps).await;
     scene.player.submit(A, &[step(2)]);
     let ((), rest) = tokio::join!(scene.fake.wind_up(), scene.player.close());
     assert_eq!(rest.len(), 1, "{rest:?}");
@@ -145,12 +127,7 @@ async fn what_waits_for_an_acknowledgement_does_not_hold_up_the_end() {
 #[tokio::test]
 async fn a_break_can_be_answered_by_a_close() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f close\nA flush f -> FILE_CLOSED\n";
-    let mut scene = Scene::new(steps).await;
-    scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
-    scene.break_oplock(0, OplockLevel::II).await;
-    scene.broken(0).await;
+    let mut scene = Scene::broken_batch(steps).await;
     scene.expect(Command::CLOSE).await;
     scene.answered("close").await;
     scene.settled("close", 0).await;
@@ -201,12 +178,7 @@ async fn a_break_that_crosses_a_close_is_not_answered() {
 async fn an_ignored_break_is_answered_by_the_trace_alone() {
     let steps = "A create f \"x\" oplock=batch\nA on-break f ignore\nA flush f\n\
         A acknowledge f batch -> INVALID_PARAMETER\nA acknowledge f ii\n";
-    let mut scene = Scene::new(steps).await;
-    scene.open(0, OplockLevel::BATCH).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
-    scene.break_oplock(0, OplockLevel::II).await;
-    scene.broken(0).await;
+    let mut scene = Scene::broken_batch(steps).await;
     scene.player.submit(A, &[step(2)]);
     scene.expect(Command::FLUSH).await;
     scene.status(2, 0).await;
@@ -224,8 +196,7 @@ async fn two_breaks_of_one_lease_are_one_late_acknowledgement() {
     let steps = "A create f \"x\" lease-key=k lease-state=rwh\nA on-break f ack-after 2s\nA echo\n";
     let mut scene = Scene::new(steps).await;
     scene.open_lease(0, 7).await;
-    scene.player.submit(A, &[step(1)]);
-    scene.status(1, 0).await;
+    scene.done(1).await;
     scene.break_lease(7, 3).await;
     scene.break_lease(7, 1).await;
     let said = scene.broken(0).await;
@@ -262,8 +233,7 @@ async fn a_lease_is_closed_with_all_its_handles() {
     let mut scene = Scene::new(steps).await;
     scene.open_lease(0, 7).await;
     scene.open_lease(1, 7).await;
-    scene.player.submit(A, &[step(2)]);
-    scene.status(2, 0).await;
+    scene.done(2).await;
     scene.break_lease(7, 3).await;
     scene.broken(0).await;
     for number in [0, 1] {

@@ -49,6 +49,22 @@ impl Scene {
         }
     }
 
+    /// A client whose step 0 has got a batch oplock, which the server has broken to II after step 1 said what to do then.
+    pub(crate) async fn broken_batch(steps: &str) -> Self {
+        let mut scene = Self::new(steps).await;
+        scene.open(0, OplockLevel::BATCH).await;
+        scene.done(1).await;
+        scene.break_oplock(0, OplockLevel::II).await;
+        scene.broken(0).await;
+        scene
+    }
+
+    /// Plays a step that needs no answer of the server.
+    pub(crate) async fn done(&mut self, number: u32) {
+        self.player.submit(A, &[step(number)]);
+        self.status(number, 0).await;
+    }
+
     /// Plays the CREATE of a step, which gets this FileId and this oplock level.
     pub(crate) async fn open(&mut self, number: u32, level: OplockLevel) {
         let created = CreateResponse {
