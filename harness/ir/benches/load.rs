@@ -11,9 +11,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use replay_ir::{
-    ArgKind, ArgSpec, FieldSpec, Role, StepSpec, Trace, TraceBuilder, VerbSpec, Vocabulary, load,
-};
+use replay_ir::spec::{field, optional, positional};
+use replay_ir::{ArgKind, Role, StepSpec, Trace, TraceBuilder, VerbSpec, Vocabulary, load};
 
 const RUNS: usize = 7;
 const CLIENTS: u64 = 100;
@@ -122,16 +121,6 @@ fn recording(count: u64) -> Trace {
     builder.build().expect("the trace is valid")
 }
 
-const fn arg(name: &'static str, kind: ArgKind, positional: bool) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional,
-        required: positional,
-        doc: "",
-    }
-}
-
 static VOCABULARY: Vocabulary = Vocabulary {
     verbs: &[
         VerbSpec {
@@ -140,8 +129,8 @@ static VOCABULARY: Vocabulary = Vocabulary {
             doc: "",
             section: "",
             args: &[
-                arg("handle", ArgKind::NewHandle, true),
-                arg("path", ArgKind::Text, true),
+                positional("handle", ArgKind::NewHandle, ""),
+                positional("path", ArgKind::Text, ""),
             ],
             answer: &[],
             example: "",
@@ -152,20 +141,16 @@ static VOCABULARY: Vocabulary = Vocabulary {
             doc: "",
             section: "",
             args: &[
-                arg("handle", ArgKind::Handle, true),
-                arg("offset", ArgKind::Int, false),
-                arg("len", ArgKind::Int, false),
-                arg("fill", ArgKind::Int, false),
+                positional("handle", ArgKind::Handle, ""),
+                optional("offset", ArgKind::Int, ""),
+                optional("len", ArgKind::Int, ""),
+                optional("fill", ArgKind::Int, ""),
             ],
-            answer: &[FieldSpec {
-                name: "len",
-                kind: ArgKind::Int,
-                doc: "",
-            }],
+            answer: &[field("len", ArgKind::Int, "")],
             example: "",
         },
     ],
-    client_args: &[arg("user", ArgKind::Text, false)],
+    client_args: &[optional("user", ArgKind::Text, "")],
     givens: &[],
     needs: &[],
     status_by_name: |name| (name == "PENDING").then_some(0x103),

@@ -23,6 +23,7 @@ mod raw;
 pub mod reference;
 mod render;
 pub mod schema;
+pub mod spec;
 mod step;
 mod store;
 mod suggest;

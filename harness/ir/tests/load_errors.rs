@@ -3,7 +3,8 @@
 mod common;
 
 use common::{VOCABULARY, load};
-use replay_ir::{ArgKind, ArgSpec, LoadErrors, Role, VerbSpec, Vocabulary, load_bytes};
+use replay_ir::spec::{optional, positional};
+use replay_ir::{ArgKind, LoadErrors, Role, VerbSpec, Vocabulary, load_bytes};
 
 const HEAD: &str = "ir 1\nmode 2\nclient A user=a\nclient B user=b\nclient L on=A\n";
 
@@ -788,15 +789,6 @@ fn a_long_line_is_shown_around_its_mistake() {
 #[test]
 fn a_vocabulary_is_looked_over() {
     assert_eq!(VOCABULARY.problems(), [""; 0]);
-    const fn arg(name: &'static str, kind: ArgKind, positional: bool) -> ArgSpec {
-        ArgSpec {
-            name,
-            kind,
-            positional,
-            required: positional,
-            doc: "",
-        }
-    }
     static BAD: Vocabulary = Vocabulary {
         verbs: &[VerbSpec {
             name: "two words",
@@ -804,10 +796,10 @@ fn a_vocabulary_is_looked_over() {
             doc: "",
             section: "",
             args: &[
-                arg("a", ArgKind::Int, false),
-                arg("b", ArgKind::Flag, true),
-                arg("a", ArgKind::List(&ArgKind::Flag), false),
-                arg("after", ArgKind::Word(&["x y"]), false),
+                optional("a", ArgKind::Int, ""),
+                positional("b", ArgKind::Flag, ""),
+                optional("a", ArgKind::List(&ArgKind::Flag), ""),
+                optional("after", ArgKind::Word(&["x y"]), ""),
             ],
             answer: &[],
             example: "",

@@ -20,7 +20,8 @@ mod session;
 mod wire;
 
 use crate::chain::CHAIN;
-use replay_ir::{ArgKind, ArgSpec, FieldSpec, Vocabulary};
+use replay_ir::spec::{field, flag, optional, positional, required, trailing};
+use replay_ir::{ArgKind, ArgSpec, Vocabulary};
 use smb_wire::ntstatus;
 
 /// The verbs, arguments, answers and status names of an SMB trace.
@@ -67,59 +68,6 @@ pub static VOCABULARY: Vocabulary = Vocabulary {
     ok: ntstatus::SUCCESS,
     pending: ntstatus::PENDING,
 };
-
-/// An argument that is written as `name=value` and may be left out.
-const fn optional(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: false,
-        required: false,
-        doc,
-    }
-}
-
-/// An argument that is written as `name=value` and must be there.
-const fn required(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: false,
-        required: true,
-        doc,
-    }
-}
-
-/// An argument that is written by position and must be there.
-const fn positional(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: true,
-        required: true,
-        doc,
-    }
-}
-
-/// An argument that is written by position and may be left out.
-const fn trailing(name: &'static str, kind: ArgKind, doc: &'static str) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: true,
-        required: false,
-        doc,
-    }
-}
-
-/// A flag.
-const fn flag(name: &'static str, doc: &'static str) -> ArgSpec {
-    optional(name, ArgKind::Flag, doc)
-}
-
-const fn field(name: &'static str, kind: ArgKind, doc: &'static str) -> FieldSpec {
-    FieldSpec { name, kind, doc }
-}
 
 /// The open handle that most verbs begin with.
 const HANDLE: ArgSpec = positional("handle", ArgKind::Handle, "The handle that it works on.");

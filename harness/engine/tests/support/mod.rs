@@ -9,7 +9,7 @@ use replay_engine::{
 };
 use replay_ir::{
     Answer, ArgKind, ArgSpec, ClientId, FieldSpec, OwnedValue, Role, StepId, Trace, VerbSpec,
-    Vocabulary, load_str,
+    Vocabulary, load_str, spec,
 };
 
 pub const OK: u32 = 0;
@@ -17,29 +17,15 @@ pub const PENDING: u32 = 0x103;
 pub const DENIED: u32 = 0xc000_0022;
 
 const fn arg(name: &'static str, kind: ArgKind) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: false,
-        required: false,
-        doc: "An argument.",
-    }
+    spec::optional(name, kind, "An argument.")
 }
 
 const fn positional(name: &'static str, kind: ArgKind) -> ArgSpec {
-    ArgSpec {
-        positional: true,
-        required: true,
-        ..arg(name, kind)
-    }
+    spec::positional(name, kind, "An argument.")
 }
 
 const fn field(name: &'static str, kind: ArgKind) -> FieldSpec {
-    FieldSpec {
-        name,
-        kind,
-        doc: "A field.",
-    }
+    spec::field(name, kind, "A field.")
 }
 
 const fn verb(

@@ -1,38 +1,23 @@
 //! A vocabulary for tests and fuzzing, with every kind of argument.
 
-use replay_ir::{ArgKind, ArgSpec, FieldSpec, GivenSpec, NameSpec, Role, VerbSpec, Vocabulary};
+use replay_ir::{
+    ArgKind, ArgSpec, FieldSpec, GivenSpec, NameSpec, Role, VerbSpec, Vocabulary, spec,
+};
 
 const fn arg(name: &'static str, kind: ArgKind) -> ArgSpec {
-    ArgSpec {
-        name,
-        kind,
-        positional: false,
-        required: false,
-        doc: "An argument.",
-    }
+    spec::optional(name, kind, "An argument.")
 }
 
 const fn positional(name: &'static str, kind: ArgKind) -> ArgSpec {
-    ArgSpec {
-        positional: true,
-        required: true,
-        ..arg(name, kind)
-    }
+    spec::positional(name, kind, "An argument.")
 }
 
 const fn required(name: &'static str, kind: ArgKind) -> ArgSpec {
-    ArgSpec {
-        required: true,
-        ..arg(name, kind)
-    }
+    spec::required(name, kind, "An argument.")
 }
 
 const fn field(name: &'static str, kind: ArgKind) -> FieldSpec {
-    FieldSpec {
-        name,
-        kind,
-        doc: "A field.",
-    }
+    spec::field(name, kind, "A field.")
 }
 
 const fn verb(
