@@ -35,15 +35,13 @@ pub use client::{ClientSettings, Dialects, Encryption, Mechanism, has_channels, 
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{
-    Acknowledge, BreakAction, BreakLevel, Content, Create, Durable, FileChange, HeaderOptions,
-    Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, Notify, OnBreak, Operation,
-    PreviousSession, QueryDirectory, QueryEa, QueryQuota, Read, Reconnect, ReconnectVersion, SetEa,
-    SetInfo, SetQuota, StepRequest, Times, Write,
+    Acknowledge, BreakAction, BreakLevel, Content, Create, DescriptorText, Durable, FileChange,
+    HeaderOptions, Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, NewDescriptor,
+    Notify, OnBreak, Operation, PreviousSession, QueryDirectory, QueryEa, QueryQuota,
+    QuerySecurity, Read, Reconnect, ReconnectVersion, SetEa, SetInfo, SetQuota, SetSecurity,
+    StepRequest, Times, Write,
 };
-pub use security::{
-    DescriptorText, NewDescriptor, Principals, QuerySecurity, SetSecurity,
-    parse as parse_descriptor, principals,
-};
+pub use security::{Principals, parse as parse_descriptor, principals};
 pub use setup::setup_trace;
 pub use spec::VOCABULARY;
 pub use wire_edit::{Change, Edit, SignatureEdit, WireEdits};

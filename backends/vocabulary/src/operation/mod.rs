@@ -12,6 +12,7 @@ mod io;
 mod ioctl;
 mod notify;
 mod quota;
+mod security;
 mod set_info;
 mod whole;
 
@@ -27,11 +28,11 @@ pub(crate) use ioctl::check_chunk;
 pub use ioctl::{Ioctl, IoctlInput};
 pub use notify::Notify;
 pub use quota::{QueryQuota, SetQuota};
+pub use security::{DescriptorText, NewDescriptor, QuerySecurity, SetSecurity};
 pub use set_info::{FileChange, SetInfo, Times};
 pub use whole::StepRequest;
 
 use crate::args::{self, ArgError, Args};
-use crate::security::{QuerySecurity, SetSecurity};
 use crate::words;
 use replay_ir::{Role, Step, StepId, Value};
 use smb_wire::{FileInfoClass, FsInfoClass};
