@@ -3,6 +3,7 @@
 use std::{env, time::Duration};
 
 use sha2::{Digest, Sha256};
+use smb_wire::hex;
 
 use crate::{
     Attempt, Domain, ExternalAddress, Liveness, NoServer, Server, ServerError, ServerSpec, Source,
@@ -191,11 +192,7 @@ async fn start_own(
 /// What two processes must agree on to share a server.
 fn key(spec: &ServerSpec, options: &StartOptions, source: Source, run: &str) -> String {
     let text = format!("{spec}\n{source}\n{run}\n{:?}", options.extra);
-    Sha256::digest(text)
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(text)[..16])
 }
 
 /// The shared server of `key`, if it runs and answers.

@@ -1,20 +1,16 @@
 //! Lease keys, and the levels and states between which breaks happen, as a trace writes them.
 
 use crate::words::{LEASE, OPLOCK};
-use smb_wire::Guid;
+use smb_wire::{Guid, hex};
 
 /// The lease key that `text` stands for: the bytes of a name, padded with zeros, or `0x` and 32 hexadecimal digits.
 pub(crate) fn key(text: &str) -> Result<Guid, String> {
     let mut bytes = [0; 16];
     if let Some(digits) = text.strip_prefix("0x") {
-        let number = u128::from_str_radix(digits, 16)
-            .ok()
-            .filter(|_| digits.len() == 32);
-        return number
-            .map(|number| Guid(number.to_be_bytes()))
-            .ok_or_else(|| {
-                format!("`{text}` is no lease key; after 0x must stand 32 hexadecimal digits")
-            });
+        let bytes = hex::decode(digits).and_then(|bytes| bytes.try_into().ok());
+        return bytes.map(Guid).ok_or_else(|| {
+            format!("`{text}` is no lease key; after 0x must stand 32 hexadecimal digits")
+        });
     }
     if text.is_empty() || text.len() > bytes.len() {
         return Err(format!(

@@ -10,6 +10,7 @@ use smb_wire::AdditionalInformation;
 use smb_wire::security::{SecurityControl, SecurityDescriptor, Sid, sddl};
 
 use crate::args::{ArgError, Args};
+use crate::words::canonical;
 
 /// An authority that nobody has; the stand-ins for names are below it.
 const STAND_IN: u64 = 0xFFFF_FFFF_FFFF;
@@ -136,13 +137,6 @@ fn check_canonical_list(list: sddl::List, text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let written = sddl::write_list(list, &descriptor, &|sid| names.name(sid));
     canonical(text, &written.unwrap_or_default())
-}
-
-fn canonical(text: &str, written: &str) -> Result<(), String> {
-    match text == written {
-        true => Ok(()),
-        false => Err(format!("answers write this as `{written}`")),
-    }
 }
 
 /// Whether a whole text has a SACL, which only some may set.

@@ -51,6 +51,7 @@ mod frame;
 pub mod framing;
 pub mod fscc;
 mod header;
+pub mod hex;
 mod message;
 pub mod messages;
 pub mod ntstatus;

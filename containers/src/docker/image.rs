@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
+use smb_wire::hex;
 use testcontainers::bollard::{
     Docker, body_full, errors::Error as DockerError, query_parameters::BuildImageOptionsBuilder,
 };
@@ -100,12 +101,7 @@ impl Image<'_> {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let hash: String = hash
-            .finalize()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(&hash.finalize()[..6]);
         let name = match self {
             Self::Standalone { .. } => "samba",
             Self::DomainController | Self::Member { .. } => "samba-ad",

@@ -40,6 +40,7 @@ pub use load::{load, load_bytes, load_str};
 pub use model::{
     Bound, Check, Client, ClientId, Dependency, Given, Metric, Milestone, Mode, StepId, Trace,
 };
+pub use name::parse_int;
 pub use step::{Expect, Step};
 pub use text::{format, rewrite_expectations};
 pub use value::Value;

@@ -125,7 +125,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 }
 
 /// Decimal, or hexadecimal after `0x`; `0..=u64::MAX`.
-pub(crate) fn parse_int(text: &str) -> Option<u64> {
+pub fn parse_int(text: &str) -> Option<u64> {
     let (digits, radix) = match text.strip_prefix("0x") {
         Some(digits) => (digits, 16),
         None => (text, 10),

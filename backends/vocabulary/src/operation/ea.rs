@@ -3,6 +3,7 @@
 use crate::args::{ArgError, Args};
 use replay_ir::Value;
 use smb_wire::fscc::FullEa;
+use smb_wire::hex;
 
 /// QUERY_INFO of FileFullEaInformation (MS-SMB2 2.2.37, MS-FSCC 2.4.16).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +76,8 @@ fn read(text: &str) -> Result<FullEa, String> {
         .ok_or_else(|| format!("`{text}` is not `NAME=value`"))?;
     let ea_value = match value.strip_prefix("hex:") {
         None => value.as_bytes().to_vec(),
-        Some(digits) => {
-            unhex(digits).ok_or_else(|| format!("`{value}` is not `hex:` and pairs of digits"))?
-        }
+        Some(digits) => hex::decode(digits)
+            .ok_or_else(|| format!("`{value}` is not `hex:` and pairs of digits"))?,
     };
     if name.len() > usize::from(u8::MAX) || ea_value.len() > usize::from(u16::MAX) {
         return Err("a name has at most 255 bytes, a value at most 65535".to_owned());
@@ -89,17 +89,6 @@ fn read(text: &str) -> Result<FullEa, String> {
     })
 }
 
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    let whole =
-        digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    pairs
-        .map(byte)
-        .collect::<Option<Vec<u8>>>()
-        .filter(|_| whole)
-}
-
 /// An attribute as an answer writes it: what [`attributes`] reads.
 pub(crate) fn write(attribute: &FullEa) -> String {
     let name = String::from_utf8_lossy(&attribute.ea_name);
@@ -107,11 +96,7 @@ pub(crate) fn write(attribute: &FullEa) -> String {
     match plain.filter(|text| !text.starts_with("hex:") && !text.contains(char::is_control)) {
         Some(value) => format!("{name}={value}"),
         None => {
-            let digits: String = attribute
-                .ea_value
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digits = hex::encode(&attribute.ea_value);
             format!("{name}=hex:{digits}")
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::args::{ArgError, Args};
 use crate::words;
-use replay_ir::{Step, StepId, Value};
+use replay_ir::{Step, StepId, Value, parse_int};
 use smb_wire::CtlCode;
 use smb_wire::fscc::{CopyChunk, FileRange};
 
@@ -244,22 +244,18 @@ fn chunks<'t>(args: &Args<impl Fn(&str) -> Option<Value<'t>>>) -> Result<Vec<Cop
 fn parse_chunk(text: &str) -> Result<CopyChunk, String> {
     let wrong =
         || format!("`{text}` is no chunk such as `0..4096->8192`: from, to, and where it goes");
-    let number = |part: &str| match part.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => part.parse().ok(),
-    };
     let (range, target) = text.split_once("->").ok_or_else(wrong)?;
     let (start, end) = range.split_once("..").ok_or_else(wrong)?;
     let (start, end) = (
-        number(start).ok_or_else(wrong)?,
-        number(end).ok_or_else(wrong)?,
+        parse_int(start).ok_or_else(wrong)?,
+        parse_int(end).ok_or_else(wrong)?,
     );
     let length = end
         .checked_sub(start)
         .and_then(|length| u32::try_from(length).ok());
     Ok(CopyChunk {
         source_offset: start,
-        target_offset: number(target).ok_or_else(wrong)?,
+        target_offset: parse_int(target).ok_or_else(wrong)?,
         length: length.ok_or_else(|| format!("`{text}`: a chunk has at most 2^32-1 bytes"))?,
     })
 }

@@ -7,7 +7,7 @@
 mod fields;
 
 use crate::args::{self, ArgError, Args};
-use replay_ir::{Step, Value, VerbSpec};
+use replay_ir::{Step, Value, VerbSpec, parse_int};
 
 use fields::{BODIES, BODY, Field, HEADER, STRUCTURE_SIZE};
 
@@ -237,25 +237,14 @@ fn change(text: &str) -> Result<Change, String> {
             (_, Some(digits)) => (Change::Subtract, digits),
             _ => (Change::To, text),
         };
-    int(digits)
+    parse_int(digits)
         .map(make)
         .ok_or_else(|| format!("`{text}` is no number; write `13`, `0x1f`, `+5` or `-10`"))
 }
 
-fn int(text: &str) -> Option<u64> {
-    let (digits, radix) = match text.strip_prefix("0x") {
-        Some(digits) => (digits, 16),
-        None => (text, 10),
-    };
-    let first = digits.bytes().next()?;
-    first
-        .is_ascii_hexdigit()
-        .then(|| u64::from_str_radix(digits, radix).ok())?
-}
-
 /// An offset or a length within a frame.
 fn size(text: &str) -> Result<usize, String> {
-    int(text)
+    parse_int(text)
         .and_then(|value| usize::try_from(value).ok())
         .filter(|value| *value <= smb_wire::framing::MAX_FRAME)
         .ok_or_else(|| format!("`{text}` is no offset or length within a frame"))
@@ -265,14 +254,7 @@ fn size(text: &str) -> Result<usize, String> {
 fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let wrong = || format!("`{text}` is no bytes; write `hex:0a1b`");
     let digits = text.strip_prefix("hex:").ok_or_else(wrong)?;
-    if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(wrong());
-    }
-    let pair = |index: usize| u8::from_str_radix(&digits[index..index + 2], 16);
-    (0..digits.len())
-        .step_by(2)
-        .map(|index| pair(index).map_err(|_| wrong()))
-        .collect()
+    smb_wire::hex::decode(digits).ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use smb_wire::{
 
 pub use reading::{ChoiceWords, FlagWords};
 pub(crate) use reading::{
-    check_canonical_hex, check_ctl_code, check_number, parse_ctl_code, parse_number,
+    canonical, check_canonical_hex, check_ctl_code, check_number, parse_ctl_code, parse_number,
 };
 
 /// FILE_GENERIC_READ written out, so that the server has nothing to map.

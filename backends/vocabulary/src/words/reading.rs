@@ -199,7 +199,8 @@ pub(crate) fn check_canonical_hex(text: &str) -> Result<(), String> {
     canonical(text, &format!("{value:#x}"))
 }
 
-fn canonical(text: &str, written: &str) -> Result<(), String> {
+/// Whether a text is as answers write it.
+pub(crate) fn canonical(text: &str, written: &str) -> Result<(), String> {
     match text == written {
         true => Ok(()),
         false => Err(format!("answers write this as `{written}`")),

@@ -168,10 +168,7 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal"))
-            .collect()
+        crate::hex::decode(text).expect("hexadecimal")
     }
 
     /// MS-NLMP 4.2.4: user `User`, domain `Domain`, password `Password`, keys of 0x55.

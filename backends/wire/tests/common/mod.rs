@@ -12,11 +12,7 @@ use std::path::Path;
 
 /// The bytes of hexadecimal digits.
 pub fn unhex(digits: &str) -> Vec<u8> {
-    assert!(digits.len().is_multiple_of(2), "{digits}");
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("hexadecimal digits"))
-        .collect()
+    smb_wire::hex::decode(digits).expect("hexadecimal digits")
 }
 
 /// A file of `tests/data`.

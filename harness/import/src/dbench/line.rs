@@ -1,6 +1,7 @@
 //! One line of a load file: a time that may stand first, a command, its arguments, and the status that came back.
 
 use crate::error::LineProblem;
+use replay_ir::parse_int;
 use smb_vocabulary::paths;
 use smb_wire::ntstatus;
 
@@ -343,11 +344,7 @@ impl<'s> Arguments<'_, 's> {
 impl Word<'_> {
     /// A decimal or `0x` hexadecimal number in the range of `T`.
     fn number<T: TryFrom<u64>>(self) -> Result<T, Located> {
-        let number = match self.text.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16).ok(),
-            None => self.text.parse().ok(),
-        };
-        let number = number.and_then(|number: u64| T::try_from(number).ok());
+        let number = parse_int(self.text).and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| (self.column, LineProblem::Number(self.text.to_owned())))
     }
 

@@ -1,7 +1,7 @@
 //! Session keys of encrypted connections, as other programs print them.
 
 use smb_wire::crypto::{Key, PreauthHash, SessionKeys, TransformCipher};
-use smb_wire::{Cipher, Dialect};
+use smb_wire::{Cipher, Dialect, hex};
 use std::collections::HashMap;
 
 /// The keys of a session.
@@ -169,13 +169,17 @@ fn dumped(line: &str) -> Option<Vec<u8>> {
 /// A line of `smb2_seskey_list`; `None` for one that is none.
 fn wireshark(line: &str) -> Result<Option<(u64, Material)>, &'static str> {
     let mut fields = line.split(',').map(|field| field.trim().trim_matches('"'));
-    let Some(id) = fields.next().filter(|id| id.len() == 16).and_then(hex) else {
+    let Some(id) = fields
+        .next()
+        .filter(|id| id.len() == 16)
+        .and_then(hex::decode)
+    else {
         return Ok(None);
     };
     let id = u64::from_le_bytes(id.try_into().map_err(|_| "a session id has 16 digits")?);
     let mut key = || match fields.next() {
         None | Some("") => Ok(None),
-        Some(text) => match hex(text) {
+        Some(text) => match hex::decode(text) {
             Some(bytes) if matches!(bytes.len(), 16 | 32) => Ok(Some(Key::new(&bytes))),
             _ => Err("a key has 32 or 64 hexadecimal digits"),
         },
@@ -189,16 +193,6 @@ fn wireshark(line: &str) -> Result<Option<(u64, Material)>, &'static str> {
             to_client,
         },
     )))
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

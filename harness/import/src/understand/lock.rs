@@ -1,11 +1,11 @@
 //! LOCK: ranges of one kind as the trace's verb says them, all others by changing the request on its way.
 
 use super::draft::{Draft, StepIndex};
-use super::stale::{hex, tokens};
+use super::stale::tokens;
 use super::world::World;
 use replay_ir::OwnedValue;
 use smb_wire::messages::{LockElement, LockRequest};
-use smb_wire::{Header, LockFlags};
+use smb_wire::{Header, LockFlags, hex};
 
 /// Where the first SMB2_LOCK_ELEMENT is in a message, and how long each is (MS-SMB2 2.2.26).
 const ELEMENTS_AT: usize = Header::SIZE + 24;
@@ -40,12 +40,12 @@ pub(super) fn lock(draft: Draft, request: &LockRequest) -> Draft {
             None => {
                 ranges.push(OwnedValue::Range { start: 0, end: 1 });
                 let place = [lock.offset.to_le_bytes(), lock.length.to_le_bytes()].concat();
-                edits.push(format!("at.{at}=hex:{}", hex(&place)));
+                edits.push(format!("at.{at}=hex:{}", hex::encode(&place)));
             }
         }
         if lock.flags != sent {
             let flags = lock.flags.bits().to_le_bytes();
-            edits.push(format!("at.{}=hex:{}", at + 16, hex(&flags)));
+            edits.push(format!("at.{}=hex:{}", at + 16, hex::encode(&flags)));
         }
     }
     if ranges.is_empty() {

@@ -5,13 +5,13 @@
 
 use super::draft::{Draft, StepIndex};
 use super::request::Reason;
-use super::stale::{hex, tokens};
+use super::stale::tokens;
 use super::world::World;
 use replay_ir::OwnedValue;
 use smb_vocabulary::words;
-use smb_wire::AdditionalInformation;
 use smb_wire::messages::{QueryInfoRequest, SetInfoRequest};
 use smb_wire::security::{Ace, AceBody, AceType, SecurityControl, SecurityDescriptor, Sid, sddl};
+use smb_wire::{AdditionalInformation, hex};
 use std::collections::{BTreeMap, HashMap};
 
 const DECODE: Reason = "its security descriptor does not decode";
@@ -70,7 +70,7 @@ impl World {
             true => draft,
             // AdditionalInformation (MS-SMB2 2.2.37).
             false => {
-                let bits = hex(&asked.bits().to_le_bytes());
+                let bits = hex::encode(&asked.bits().to_le_bytes());
                 draft.arg("wire", tokens(vec![format!("at.80=hex:{bits}")]))
             }
         }

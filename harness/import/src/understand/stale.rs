@@ -7,7 +7,7 @@ use super::state::{Chain, InFlight};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
-use smb_wire::{Command, Header};
+use smb_wire::{Command, Header, hex};
 
 /// The longest body that is sent so, in bytes.
 const LONGEST: usize = 2048;
@@ -81,12 +81,12 @@ impl AsItWas {
         let mut wire: Vec<String> = edits.iter().map(|&edit| edit.to_owned()).collect();
         wire.push(format!("header.command={}", self.command));
         let (first, rest) = body.split_at(body.len().min(CARRIER));
-        wire.push(format!("at.{}=hex:{}", Header::SIZE, hex(first)));
+        wire.push(format!("at.{}=hex:{}", Header::SIZE, hex::encode(first)));
         if first.len() < CARRIER {
             wire.push(format!("truncate={}", Header::SIZE + first.len()));
         }
         if !rest.is_empty() {
-            wire.push(format!("append=hex:{}", hex(rest)));
+            wire.push(format!("append=hex:{}", hex::encode(rest)));
         }
         draft
             .arg("code", OwnedValue::Token("0x0".to_owned()))
@@ -163,8 +163,4 @@ pub(super) const FIRST: Reason =
 /// Words of `wire=`.
 pub(super) fn tokens(words: Vec<String>) -> OwnedValue {
     OwnedValue::List(words.into_iter().map(OwnedValue::Token).collect())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

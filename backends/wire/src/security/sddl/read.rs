@@ -5,7 +5,7 @@ use crate::security::acl::{Ace, AceBody, AceFlags, AceType, Acl};
 use crate::security::descriptor::SecurityDescriptor;
 use crate::security::rights::{DOMAIN_PRINCIPALS, FLAGS, LABEL_RIGHTS, PRINCIPALS, RIGHTS};
 use crate::security::sid::Sid;
-use crate::{AccessMask, Guid};
+use crate::{AccessMask, Guid, hex};
 
 /// Reads `O:…G:…D:…S:…`, any of the parts in any order.
 ///
@@ -119,7 +119,7 @@ fn parse_aces(text: &str, resolve: Resolve<'_>) -> Result<Vec<Ace>, BadSddl> {
 fn parse_ace(text: &str, resolve: Resolve<'_>) -> Result<Ace, BadSddl> {
     let parts: Vec<&str> = text.split(';').collect();
     let (data, parts) = match parts.as_slice() {
-        [parts @ .., data] if parts.len() == 6 => (hex(data)?, parts),
+        [parts @ .., data] if parts.len() == 6 => (self::data(data)?, parts),
         parts => (Vec::new(), parts),
     };
     let &[kind, flags, rights, object, inherited, principal] = parts else {
@@ -263,18 +263,12 @@ fn guid(text: &str) -> Result<Option<Guid>, BadSddl> {
         .map_err(|error| BadSddl(format!("`{text}`: {error}")))
 }
 
-fn hex(text: &str) -> Result<Vec<u8>, BadSddl> {
+fn data(text: &str) -> Result<Vec<u8>, BadSddl> {
     let digits = text.strip_prefix("hex:").unwrap_or_default();
     // Whole words, since that is what an entry's size counts (MS-DTYP 2.4.4.1).
     let sound = digits.len().is_multiple_of(8) && !digits.is_empty();
-    let byte = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| !pair.starts_with('+'))?;
-        u8::from_str_radix(pair, 16).ok()
-    };
-    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
-    bytes.filter(|_| sound).ok_or_else(|| {
+    let bytes = hex::decode(digits).filter(|_| sound);
+    bytes.ok_or_else(|| {
         BadSddl(format!(
             "`{text}` is not `hex:` with a multiple of 8 hexadecimal digits; conditions and attributes are written so"
         ))

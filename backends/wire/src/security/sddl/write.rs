@@ -1,11 +1,11 @@
 //! From descriptors, lists and principals to text.
 
 use super::{DOMAIN, List, NULL, Name};
-use crate::Guid;
 use crate::security::acl::{Ace, AceBody, AceFlags, AceType};
 use crate::security::descriptor::SecurityDescriptor;
 use crate::security::rights::{DOMAIN_PRINCIPALS, FLAGS, LABEL_RIGHTS, PRINCIPALS, RIGHTS};
 use crate::security::sid::Sid;
+use crate::{Guid, hex};
 
 /// Writes all that there is: `O:…G:…D:…S:…`.
 pub fn write(descriptor: &SecurityDescriptor, name: Name<'_>) -> String {
@@ -92,8 +92,7 @@ fn write_ace(ace: &Ace, name: Name<'_>, out: &mut String) {
     ));
     if !data.is_empty() {
         out.push_str(";hex:");
-        data.iter()
-            .for_each(|byte| out.push_str(&format!("{byte:02x}")));
+        out.push_str(&hex::encode(data));
     }
     out.push(')');
 }
