@@ -9,6 +9,8 @@ use replay_engine::Backend;
 
 #[cfg(feature = "native")]
 pub mod native;
+#[cfg(any(feature = "native", feature = "smb-rs"))]
+mod quiet;
 #[cfg(feature = "smb-rs")]
 pub mod smb_rs;
 

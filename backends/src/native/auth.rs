@@ -10,7 +10,6 @@ use sspi::{
     DataRepresentation, KerberosConfig, Negotiate, NegotiateConfig, SecurityBuffer, SecurityStatus,
     Sspi, SspiImpl, Username,
 };
-use tracing::subscriber::NoSubscriber;
 
 use replay_engine::{Identity, Realm, Target};
 use smb_vocabulary::{ClientSettings, Mechanism};
@@ -18,6 +17,7 @@ use smb_vocabulary::{ClientSettings, Mechanism};
 use super::anonymous::Anonymous;
 use super::kdc::Kdc;
 use super::tickets::ShortTickets;
+use crate::quiet::quietly;
 
 /// The name that NTLM may tell a server about the client's machine.
 const WORKSTATION: &str = "SMB-REPLAY";
@@ -296,11 +296,6 @@ impl Account {
         let keys = quietly(|| self.negotiate.query_context_session_key()).ok()?;
         keys.session_key.as_ref().get(..16)?.try_into().ok()
     }
-}
-
-/// sspi logs what passes through it, tokens included, and its levels are not a promise: it gets no subscriber.
-pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(NoSubscriber::default(), run)
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use sspi::Secret;
 use sspi::kerberos::EncryptionParams;
 use sspi::kerberos::client::extractors;
 
-use super::auth::quietly;
 use super::kdc::element;
+use crate::quiet::quietly;
 
 /// AS-REP `[APPLICATION 11]` (RFC 4120 5.4.2).
 const AS_REP: u8 = 0x6b;

@@ -27,12 +27,12 @@ use sspi::{
     SspiImpl, Username,
 };
 use tokio::time::timeout;
-use tracing::subscriber::NoSubscriber;
 
 use super::channel::Channel;
 use super::exchange::{Protection, Request};
 use super::failure::Failure;
 use super::transport::NoDelayTransport;
+use crate::quiet::quietly;
 
 /// What the client calls itself.
 const CLIENT_NAME: &str = "smb-replay";
@@ -367,11 +367,6 @@ impl Tokens {
         }
         self.next(token).map(drop)
     }
-}
-
-/// `sspi` logs the tokens that pass through it; they are not for our log.
-fn quietly<T>(run: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(NoSubscriber::default(), run)
 }
 
 fn broken(error: sspi::Error) -> Failure {
