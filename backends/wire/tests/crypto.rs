@@ -17,6 +17,19 @@ fn expect(key: &Key, digits: &str) {
     assert_eq!(key.as_bytes(), unhex(digits));
 }
 
+/// The keys that a recording names.
+fn expect_all(keys: &SessionKeys, recording: &Recording) {
+    let (encryption, decryption) = (keys.encryption.as_ref(), keys.decryption.as_ref());
+    for (key, fact) in [
+        (Some(&keys.signing), "signing"),
+        (Some(&keys.application), "application"),
+        (encryption, "encryption"),
+        (decryption, "decryption"),
+    ] {
+        expect(key.expect(fact), recording.fact(fact));
+    }
+}
+
 /// "SMB 2 and SMB 3 security in Windows 10", Microsoft Open Specifications: SMB 3.0 multichannel.
 #[test]
 fn keys_of_3_0() {
@@ -70,16 +83,7 @@ fn keys_of_3_1_1() {
         &session_key,
         &preauth,
     );
-    expect(&keys.signing, recording.fact("signing"));
-    expect(&keys.application, recording.fact("application"));
-    expect(
-        keys.encryption.as_ref().unwrap(),
-        recording.fact("encryption"),
-    );
-    expect(
-        keys.decryption.as_ref().unwrap(),
-        recording.fact("decryption"),
-    );
+    expect_all(&keys, &recording);
     let signer = Signer::new(SigningAlgorithm::AES_CMAC, &keys.signing).unwrap();
     signer.verify(&last.bytes).unwrap();
 }
@@ -311,16 +315,7 @@ impl Session {
         }
         let session_key = unhex(recording.fact("session"));
         let keys = SessionKeys::derive(dialect, cipher, &session_key, &preauth);
-        expect(&keys.signing, recording.fact("signing"));
-        expect(&keys.application, recording.fact("application"));
-        expect(
-            keys.encryption.as_ref().unwrap(),
-            recording.fact("encryption"),
-        );
-        expect(
-            keys.decryption.as_ref().unwrap(),
-            recording.fact("decryption"),
-        );
+        expect_all(&keys, &recording);
         Self {
             recording,
             keys,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use replay_engine::{
     Backend, Capabilities, ClientContext, Clock, CloseError, Connection, Identity, Kind,
-    NullBackend, Op, Outcome, Progress, Reply, ReplyEnd, RunOptions, Script, Session,
+    NullBackend, Op, Outcome, Progress, Reply, ReplyEnd, RunOptions, RunReport, Script, Session,
     SessionConnection, SimulatedBackend, Site, Stop, Target, Unsupported, Verdict, run,
 };
 use replay_ir::{Answer, Mode, Trace};
@@ -39,6 +39,16 @@ fn quick() -> RunOptions {
     }
 }
 
+fn passed(report: &RunReport) {
+    let (verdict, not_run) = (&report.verdict, &report.not_run);
+    assert_eq!(
+        *verdict,
+        Verdict::Passed,
+        "{:?} {not_run:?}",
+        report.differences
+    );
+}
+
 const ALL: &str = "\
     a: A open f -> OK level=batch\nb: A + read f len=16 -> OK len=16 fill=7\nc: A lock f -> PENDING\n\
     d: A2 read f offset=3 len=4 -> OK data=\"four\"\ne: A await c -> ACCESS_DENIED\n\
@@ -59,13 +69,7 @@ async fn the_null_backend_agrees_with_every_trace() {
         &quick(),
     )
     .await;
-    assert_eq!(
-        report.verdict,
-        Verdict::Passed,
-        "{:?} {:?}",
-        report.differences,
-        report.not_run
-    );
+    passed(&report);
     assert_eq!(
         (report.steps, report.answers_agreed),
         (trace.len(), trace.len())
@@ -85,13 +89,7 @@ async fn the_simulated_backend_plays_its_script_on_a_multi_threaded_runtime() {
         &quick(),
     )
     .await;
-    assert_eq!(
-        report.verdict,
-        Verdict::Passed,
-        "{:?} {:?}",
-        report.differences,
-        report.not_run
-    );
+    passed(&report);
 
     let silent = script(&trace, [("d", Reply::after(0).end(ReplyEnd::Never))]);
     let report = run(
@@ -119,7 +117,7 @@ async fn the_null_backend_keeps_milestones_in_order() {
         let options = RunOptions { clock, ..quick() };
         let backend = Arc::new(NullBackend::default());
         let report = run(trace(steps), backend, &site(), &options).await;
-        assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.differences);
+        passed(&report);
     }
 }
 
@@ -139,7 +137,7 @@ async fn as_fast_as_possible_leaves_no_step_out() {
         &options,
     )
     .await;
-    assert_eq!(report.verdict, Verdict::Passed);
+    passed(&report);
     assert_eq!(report.times.total.count(), 20_000);
     let seen = [
         &progress.steps_done,
@@ -176,7 +174,7 @@ async fn a_missing_identity_breaks_the_run() {
     };
     known.identities.insert("alice".to_owned(), alice);
     let report = run(trace, Arc::new(NullBackend::default()), &known, &quick()).await;
-    assert_eq!(report.verdict, Verdict::Passed);
+    passed(&report);
     assert!(!format!("{known:?}").contains("secret"));
 }
 
@@ -294,7 +292,7 @@ async fn a_session_runs_one_operation_after_the_other_and_is_closed() {
     let backend = Arc::new(TestBackend::new());
     let trace = two_clients("slow: A echo\nA echo\nB echo\nB + echo");
     let report = run(trace, backend.clone(), &site(), &quick()).await;
-    assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.differences);
+    passed(&report);
     assert_eq!(backend.closed.load(Ordering::Relaxed), 2);
 }
 
@@ -353,7 +351,7 @@ async fn a_mode_that_is_not_reached_is_a_skip() {
 async fn a_client_that_cannot_be_closed_is_logged_and_reported() {
     let trace = two_clients("unclosable: A echo");
     let report = run(trace, Arc::new(TestBackend::new()), &site(), &quick()).await;
-    assert_eq!(report.verdict, Verdict::Passed);
+    passed(&report);
     let mut errors = report.close_errors.clone();
     errors.sort();
     assert_eq!(errors[0], "closing client A: the server did not let go");
@@ -412,7 +410,7 @@ async fn closing_is_bounded() {
     let trace = two_clients("A echo\nB echo");
     let backend = Arc::new(StubbornBackend(TestBackend::new()));
     let report = run(trace, backend, &site(), &quick()).await;
-    assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.differences);
+    passed(&report);
     let mut errors = report.close_errors.clone();
     errors.sort();
     let expected = ["A", "B"].map(|name| format!("closing client {name}: not done within 300ms"));
