@@ -7,6 +7,7 @@
 mod line;
 mod steps;
 mod tree;
+mod word;
 
 use crate::error::{ImportErrors, LineError, LineProblem};
 use crate::report::ImportReport;
