@@ -1,7 +1,7 @@
 //! Load files of dbench and of smbtorture's `bench.nbench`: one SMB1 operation a line, with the status that the server
 //! gave.
 //!
-//! `line` reads a line, `tree` follows which files exist and which handles are open, `steps` says what an operation is
+//! `word` and `line` read a line, `tree` follows which files exist and which handles are open, `steps` says what an operation is
 //! in SMB2. How each one is mapped, and where SMB2 must answer otherwise than SMB1 did, is in `docs/dbench.md`.
 
 mod line;
