@@ -15,7 +15,7 @@
 //! | `transport`, `item`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `caching`, `oplock_state` | what a client may cache, and what a break means for that |
 //! | `pump`, `frame`, `record` | bytes, and the log of them |
-//! | `request`, `create`, `set_info`, `security`, `ea`, `quota`, `ioctl`, `durable`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
+//! | `request`, `wire_edit` | an operation as a message, and what makes it wrong on purpose |
 //! | `registry` | what the clients of a run know of each other |
 
 mod anonymous;
@@ -26,13 +26,9 @@ mod caching;
 mod close;
 mod compose;
 mod connection;
-mod create;
 mod credits;
-mod durable;
-mod ea;
 mod frame;
 mod group;
-mod ioctl;
 mod item;
 mod kdc;
 mod leave;
@@ -42,15 +38,12 @@ mod opens;
 mod oplock_state;
 mod pending;
 mod pump;
-mod quota;
 mod receive;
 mod record;
 mod registry;
 mod request;
 mod secure;
-mod security;
 mod sessions;
-mod set_info;
 mod setup;
 mod submit;
 mod tickets;

@@ -1,6 +1,14 @@
 //! From an operation to the body of its request: every field as the step says. Header, credits, signature and the
 //! place in a compound are left to [`transport`](super::transport).
 
+mod create;
+pub(super) mod durable;
+mod ea;
+mod ioctl;
+mod quota;
+mod security;
+mod set_info;
+
 use smb_vocabulary::{Lock, LockKind, Notify, Operation, Principals, QueryDirectory, Read, Write};
 use smb_wire::messages::{
     ChangeNotifyRequest, CloseRequest, EchoRequest, FlushRequest, LockElement, LockRequest,
@@ -12,8 +20,8 @@ use smb_wire::{
     QueryDirectoryFlags, ReadFlags, Request, WriteFlags,
 };
 
+use super::opens::Opens;
 use super::registry::Registry;
-use super::{create, durable, ea, ioctl, quota, security, set_info};
 
 /// What a request depends on beside its operation.
 pub(super) struct Scope<'a> {
@@ -29,8 +37,10 @@ pub(super) struct Scope<'a> {
     pub(super) principals: &'a Principals,
     /// What could be reconnected.
     pub(super) registry: &'a Registry,
-    /// What control codes depend on.
-    pub(super) known: ioctl::Known<'a>,
+    /// What is open.
+    pub(super) opens: &'a Opens,
+    /// VALIDATE_NEGOTIATE_INFO of this connection's NEGOTIATE.
+    pub(super) validation: &'a [u8],
 }
 
 /// Whether an operation is a single request, with a final answer of its own.
@@ -129,9 +139,7 @@ pub(super) fn body(
             Request::SetInfo(set_info::request(&set.change, file_id, scope)?)
         }
         Operation::Notify(notify) => Request::ChangeNotify(self::notify(notify, file_id)),
-        Operation::Ioctl(ioctl) => {
-            Request::Ioctl(self::ioctl::request(ioctl, file_id, &scope.known)?)
-        }
+        Operation::Ioctl(ioctl) => Request::Ioctl(self::ioctl::request(ioctl, file_id, scope)?),
         Operation::QueryEa(query) => Request::QueryInfo(ea::query(query, file_id)),
         Operation::SetEa(set) => Request::SetInfo(ea::set(set, file_id)),
         Operation::QueryQuota(query) => Request::QueryInfo(quota::query(query, file_id)),

@@ -16,10 +16,10 @@ use super::group::Group;
 use super::item::Item;
 use super::opens::Opens;
 use super::pending::Waiter;
-use super::request::{self, Scope};
+use super::request::{self, Scope, durable};
 use super::sessions::Tree;
 use super::transport::{Held, SendError, Transport};
-use super::{breaks, durable, ioctl, leave};
+use super::{breaks, leave};
 
 /// One operation on its way to the wire.
 struct Member<'t> {
@@ -208,10 +208,8 @@ impl Shared {
             dialect: transport.negotiated.dialect,
             principals,
             registry: &self.registry,
-            known: ioctl::Known {
-                opens,
-                validation: &validation,
-            },
+            opens,
+            validation: &validation,
         };
         let mut items = Vec::with_capacity(members.len());
         let mut before: Option<&Member<'_>> = None;

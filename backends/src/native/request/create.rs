@@ -4,8 +4,7 @@ use smb_vocabulary::{Create, LeaseRequest, paths};
 use smb_wire::messages::{CreateRequest, Lease, LeaseV2, RequestContext};
 use smb_wire::{Dialect, LeaseFlags};
 
-use super::request::Scope;
-use super::{durable, ea, security};
+use super::{Scope, durable, ea, security};
 
 /// The request, without what reconnects.
 pub(super) fn request(create: &Create<'_>, scope: &Scope<'_>) -> Result<CreateRequest, String> {

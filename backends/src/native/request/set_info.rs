@@ -9,7 +9,7 @@ use smb_wire::fscc::{
 use smb_wire::messages::SetInfoRequest;
 use smb_wire::{AdditionalInformation, FileId, FileInfoClass, InfoType, UnicodeString};
 
-use super::request::Scope;
+use super::Scope;
 
 /// The request; the error says what is wrong with a name in it.
 pub(super) fn request(

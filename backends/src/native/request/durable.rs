@@ -6,8 +6,8 @@ use smb_wire::messages::{
 };
 use smb_wire::{DurableFlags, Guid};
 
-use super::request::Scope;
-use super::{create, random};
+use super::{Scope, create};
+use crate::native::random;
 
 /// The create context that asks for a durable open, under a CreateGuid of its own if the step names none.
 pub(super) fn context(durable: Durable, create_guid: Option<Guid>) -> RequestContext {
@@ -55,7 +55,7 @@ pub(super) fn reconnect(
 }
 
 /// CreateGuid of a request that opens, or opens again; zeros where it has none.
-pub(super) fn create_guid(request: &CreateRequest) -> Guid {
+pub(in crate::native) fn create_guid(request: &CreateRequest) -> Guid {
     let guid = request
         .create_contexts
         .iter()

@@ -5,21 +5,13 @@ use smb_wire::fscc::{DuplicateExtents, encode_copy_chunks};
 use smb_wire::messages::IoctlRequest;
 use smb_wire::{FileId, IoctlFlags};
 
-use super::opens::Opens;
-
-/// What the input of a control code can depend on.
-pub(super) struct Known<'a> {
-    /// What is open.
-    pub(super) opens: &'a Opens,
-    /// VALIDATE_NEGOTIATE_INFO of this connection's NEGOTIATE.
-    pub(super) validation: &'a [u8],
-}
+use super::Scope;
 
 /// IOCTL; the error says what of the step cannot be sent.
 pub(super) fn request(
     ioctl: &Ioctl<'_>,
     file_id: FileId,
-    known: &Known<'_>,
+    scope: &Scope<'_>,
 ) -> Result<IoctlRequest, String> {
     Ok(IoctlRequest {
         ctl_code: ioctl.code,
@@ -27,7 +19,7 @@ pub(super) fn request(
             Some(_) => file_id,
             None => FileId::RELATED,
         },
-        input: input(ioctl, known)?,
+        input: input(ioctl, scope)?,
         max_input_response: ioctl.max_input,
         max_output_response: ioctl.max_output,
         flags: match ioctl.is_fsctl {
@@ -38,7 +30,7 @@ pub(super) fn request(
     })
 }
 
-fn input(ioctl: &Ioctl<'_>, known: &Known<'_>) -> Result<Vec<u8>, String> {
+fn input(ioctl: &Ioctl<'_>, scope: &Scope<'_>) -> Result<Vec<u8>, String> {
     let mut input = Vec::new();
     match &ioctl.input {
         IoctlInput::Bytes(bytes) => input.extend_from_slice(bytes),
@@ -46,13 +38,13 @@ fn input(ioctl: &Ioctl<'_>, known: &Known<'_>) -> Result<Vec<u8>, String> {
         IoctlInput::Range(range) => range.encode(&mut input),
         IoctlInput::Compression(format) => input.extend(format.to_le_bytes()),
         IoctlInput::CopyChunks { key, chunks } => {
-            let key = known.opens.resume_key(*key);
+            let key = scope.opens.resume_key(*key);
             let key = key.ok_or("the server has given no resume key of the source")?;
             encode_copy_chunks(key, chunks, &mut input);
         }
         IoctlInput::Extents { source, chunk } => {
             let extents = DuplicateExtents {
-                source: known
+                source: scope
                     .opens
                     .file_id(*source)
                     .ok_or("the source is not open")?,
@@ -62,7 +54,7 @@ fn input(ioctl: &Ioctl<'_>, known: &Known<'_>) -> Result<Vec<u8>, String> {
             };
             extents.encode(&mut input);
         }
-        IoctlInput::Negotiated => input.extend_from_slice(known.validation),
+        IoctlInput::Negotiated => input.extend_from_slice(scope.validation),
     }
     Ok(input)
 }
