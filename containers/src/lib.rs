@@ -40,6 +40,7 @@ pub use case::CaseSite;
 pub use domain::Domain;
 pub use error::{Attempt, NoServer, ServerError};
 pub use options::{Progress, StartOptions};
+pub use process::process_started;
 pub use random::random_letters;
 pub use server::{Liveness, Server};
 pub use signal::shutdown_signal;

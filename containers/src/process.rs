@@ -126,6 +126,11 @@ impl Stat {
     }
 }
 
+/// When a process of this machine was started, in clock ticks since boot; `None` when there is none of that number.
+pub fn process_started(pid: u32) -> Option<u64> {
+    Stat::read(pid).map(|stat| stat.start)
+}
+
 /// The live `smbd` processes of the process group `group`.
 pub(crate) fn smbd_group(group: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ldap_provision::{Group, Plan, Schema, Session, Settings, State, User};
 use replay_engine::Identity;
 use replay_ir::Trace;
-use samba_servers::{CaseAccounts, CaseSite, Domain, Server, random_letters};
+use samba_servers::{CaseAccounts, CaseSite, Domain, Server, process_started, random_letters};
 use smb_vocabulary::{AccountState, Accounts};
 use tokio::sync::OnceCell;
 
@@ -175,7 +175,7 @@ fn plan(
     let unit = format!(
         "{}{process}-{}-{letters}",
         own_units(),
-        started(process).unwrap_or(0)
+        process_started(process).unwrap_or(0)
     );
     let plan = Plan {
         unit,
@@ -241,18 +241,10 @@ fn is_left_over(unit: &str) -> bool {
     let mut number = || parts.next()?.parse::<u64>().ok();
     match (number(), number()) {
         (Some(process), Some(start)) => {
-            u32::try_from(process).is_ok_and(|process| started(process) != Some(start))
+            u32::try_from(process).is_ok_and(|process| process_started(process) != Some(start))
         }
         _ => false,
     }
-}
-
-/// When a process of this machine was started, in ticks since boot; `None` when there is none of that number.
-fn started(process: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold anything.
-    let (_, rest) = text.rsplit_once(") ")?;
-    rest.split(' ').nth(19)?.parse().ok()
 }
 
 async fn blocking<T: Send + 'static>(
@@ -281,7 +273,7 @@ mod tests {
     #[test]
     fn only_what_dead_processes_left_is_left_over() {
         let own = std::process::id();
-        let start = started(own).expect("this process runs");
+        let start = process_started(own).expect("this process runs");
         let units = own_units();
         assert!(!is_left_over(&format!("{units}{own}-{start}-abcdef")));
         assert!(is_left_over(&format!("{units}{own}-{}-abcdef", start + 1)));
