@@ -98,7 +98,7 @@ impl Watch {
             last: seen.last().copied().unwrap_or_default(),
             samples: seen.len(),
             slope_kib_per_s: slope(&seen),
-            peak_kib: status("VmHWM:"),
+            peak_kib: status("VmHWM:").unwrap_or(0),
             cpu_s: cpu_seconds(),
         }
     }
@@ -116,8 +116,8 @@ fn is_at_work(progress: &Progress) -> bool {
 fn look(began: Instant) -> Sample {
     Sample {
         at_s: began.elapsed().as_secs_f64(),
-        resident_kib: status("VmRSS:"),
-        anonymous_kib: status("RssAnon:"),
+        resident_kib: resident_kib().unwrap_or(0),
+        anonymous_kib: status("RssAnon:").unwrap_or(0),
         // Looking takes one itself.
         descriptors: std::fs::read_dir("/proc/self/fd")
             .map_or(0, |entries| entries.count().saturating_sub(1) as u64),
@@ -126,12 +126,16 @@ fn look(began: Instant) -> Sample {
     }
 }
 
+/// The resident memory of this process; `None` where there is no /proc.
+pub(crate) fn resident_kib() -> Option<u64> {
+    status("VmRSS:")
+}
+
 /// A figure in KiB of /proc/self/status (proc(5)).
-fn status(name: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
+fn status(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// User and system time, from /proc/self/stat (proc(5)), whose ticks are hundredths of a second.

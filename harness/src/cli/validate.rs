@@ -9,8 +9,8 @@ use replay_ir::Trace;
 use smb_vocabulary::VOCABULARY;
 
 use super::{Exit, output, say};
-use crate::backends;
 use crate::lab::Lab;
+use crate::{backends, resources};
 
 /// Bounds of the times, in nanoseconds: p50 and p99.
 const P50: u64 = 5_000_000;
@@ -344,10 +344,7 @@ async fn memory(lab: &Lab, backend: Arc<dyn Backend>) -> Result<Row, String> {
 
 /// The resident memory of this process in bytes, on Linux.
 fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
+    resources::resident_kib().map(|kib| kib * 1024)
 }
 
 async fn impacket(lab: &Lab) -> Result<Row, String> {
