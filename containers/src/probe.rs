@@ -175,7 +175,7 @@ mod tests {
     fn every_dialect_is_offered() {
         let frame = request().expect("random bytes");
         let message = &frame[framing::PREFIX..];
-        assert_eq!(framing::prefix(message.len()), Ok([0, 0, 0, 158]));
+        assert_eq!(frame[..framing::PREFIX], [0, 0, 0, 158]);
         let Ok(Request::Negotiate(request)) = Request::decode(message) else {
             panic!("{message:?}")
         };
