@@ -136,9 +136,8 @@ async fn a_break_is_reported_and_acknowledged() {
     let unasked = Header {
         command: Command::OPLOCK_BREAK,
         message_id: Header::UNSOLICITED,
-        session_id: 0,
-        form: HeaderForm::default(),
-        ..answer_to(&header)
+        flags: Flags::SERVER_TO_REDIR,
+        ..Header::default()
     };
     let notify = |file_id| {
         Response::OplockBreakNotification(OplockBreakNotification {

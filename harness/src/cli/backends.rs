@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{Exit, output};
-use crate::backends;
 
 /// Shows every backend with its mode, verbs and limits.
 pub(super) fn show() -> Exit {
     let mut text = String::new();
-    for backend in backends::all() {
+    for backend in smb_backends::all() {
         let capabilities = backend.capabilities();
         let _ = writeln!(
             text,
