@@ -19,7 +19,8 @@ pub(crate) struct Tap {
 }
 
 /// What [`Tap::spoil`] does to an answer. Any other number changes some of its bytes, which ones hangs on the number;
-/// MessageId and NextCommand stay, so that it is still the answer to its request.
+/// MessageId and NextCommand stay, so that it is still the answer to its request, and Reserved behind them, which the
+/// crate does not verify: it writes the header anew before it does.
 const NOTHING: u64 = 0;
 const SIGNATURE: u64 = 1;
 
@@ -107,8 +108,8 @@ async fn pump(
 fn scramble(frame: &mut [u8], seed: u64) {
     let mut random = SplitMix64::new(seed);
     for _ in 0..=random.draw() % 8 {
-        let at = (random.draw() % (frame.len() as u64 - 12)) as usize;
-        let at = if at < 20 { at } else { at + 12 };
+        let at = (random.draw() % (frame.len() as u64 - 16)) as usize;
+        let at = if at < 20 { at } else { at + 16 };
         frame[at] ^= random.draw() as u8 | 1;
     }
 }
