@@ -80,10 +80,10 @@ fn on_cpu() -> u64 {
 
 fn paced(seconds: f64) {
     let moments = poisson(seconds);
-    let mut random = Random(7);
+    let mut random = SplitMix64::new(7);
     let steps: Vec<(usize, u64)> = moments
         .iter()
-        .map(|&at| (random.next() as usize % PACED_CLIENTS, at))
+        .map(|&at| (random.draw() as usize % PACED_CLIENTS, at))
         .collect();
     let trace = trace(
         PACED_CLIENTS,
