@@ -193,4 +193,23 @@ mod tests {
             "{error}"
         );
     }
+
+    proptest::proptest! {
+        /// An address that is taken reads the same when it is written again; one that is not, shows no password.
+        #[test]
+        fn addresses_are_read_as_they_are_written(
+            user in "(hunter2@|hunter2:hunter2@)?", host in "(\\[[0-9a-f:]{1,6}\\]|[a-z.ü]{0,6}|[0-9a-f:]{0,6})",
+            port in "(:[0-9]{0,6})?", path in "[a-z$/.\\\\? ]{0,12}",
+        ) {
+            let text = format!("smb://{user}{host}{port}/{path}");
+            match text.parse::<ExternalAddress>() {
+                Ok(address) => {
+                    let again = address.to_string().parse::<ExternalAddress>();
+                    proptest::prop_assert_eq!(again.map(|again| again.to_string()).ok(), Some(address.to_string()));
+                    proptest::prop_assert!(user.is_empty() && address.port > 0);
+                }
+                Err(error) => proptest::prop_assert!(!error.to_string().contains("hunter2"), "{}", error),
+            }
+        }
+    }
 }

@@ -318,6 +318,8 @@ pub(crate) fn private(path: &Path) -> Result<String, ServerError> {
 mod tests {
     use std::io::Write;
 
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     const FILE: &str = r#"
@@ -498,5 +500,31 @@ mod tests {
             shown.contains("testuser001") && !shown.contains("pa ss"),
             "{shown}"
         );
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in the file, it is read or refused, and no message repeats a password.
+        #[test]
+        fn no_text_is_too_strange(text in proptest::collection::vec(proptest::prop_oneof![
+            4 => proptest::sample::select(&[
+                "[alice]\n", "[\"*\"]\n", "[setup]\n", "account = \"a\"\n", "group = \"g\"\n", "domain = 'D'\n",
+                "sid = \"S-1-5-21-1-2-3-4\"\n", "sid = \"S-1\"\n", "password = \"hunter2\"\n", "password = \"hunter2\n",
+                "password = [\"hunter2\"]\n", "password = hunter2\n", "password = \"\\qhunter2\"\n", "=", "[[", "{",
+            ][..]).prop_map(str::to_owned),
+            1 => proptest::prelude::any::<String>(),
+        ], 0..20)) {
+            match Identities::from_toml(&text.concat()) {
+                Ok(identities) => {
+                    let shown = format!("{identities:?}");
+                    proptest::prop_assert!(!shown.contains("hunter2"));
+                    for name in ["alice", "setup", "nobody"] {
+                        if let Err(error) = identities.account(name) {
+                            proptest::prop_assert!(!error.to_string().contains("hunter2"));
+                        }
+                    }
+                }
+                Err(reason) => proptest::prop_assert!(!reason.contains("hunter2"), "{}", reason),
+            }
+        }
     }
 }

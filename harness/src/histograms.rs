@@ -13,19 +13,21 @@ use hdrhistogram::serialization::interval_log::{
 };
 use replay_engine::{OpTimes, Times};
 
+use crate::whole_file::WholeFile;
+
 /// The log's maxima are in milliseconds, as HdrHistogram's tools expect; the histograms are in nanoseconds.
 const NANOSECONDS_PER_UNIT: f64 = 1e6;
 
-/// Writes the log of a run that began then and took so long to a new file.
+/// Writes the log of a run that began then and took so long to a file.
 pub(crate) fn save(
     path: &Path,
     times: &Times,
     began: SystemTime,
     took: Duration,
 ) -> io::Result<()> {
-    let mut file = io::BufWriter::new(std::fs::File::create(path)?);
+    let mut file = WholeFile::create(path)?;
     write(&mut file, times, began, took)?;
-    file.flush()
+    file.finish()
 }
 
 fn write(out: &mut impl Write, times: &Times, began: SystemTime, took: Duration) -> io::Result<()> {

@@ -127,6 +127,8 @@ impl KnownFailures {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy as _;
+
     use super::*;
 
     fn parse(text: &str) -> Result<KnownFailures, KnownError> {
@@ -160,5 +162,26 @@ mod tests {
         assert!(message("[[known]]\ncase = \"x\"\n").contains("reason"));
         assert!(message("[[known]]\ncase = \"[\"\nreason = \"r\"\n").contains("not a pattern"));
         assert!(message("[[knwon]]\ncase = \"x\"\nreason = \"r\"\n").contains("knwon"));
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in the file, it is read or refused with its name, and what is read can be asked.
+        #[test]
+        fn no_text_is_too_strange(text in proptest::collection::vec(proptest::prop_oneof![
+            4 => proptest::sample::select(&[
+                "[[known]]\n", "case = \"", "a::*", "[", "]", "?", "\\u0000", "\"\n", "reason = \"r\"\n", "shows = '", "'\n",
+                "[known]\n", "known = 1\n", "{", "=",
+            ][..]).prop_map(str::to_owned),
+            1 => proptest::prelude::any::<String>(),
+        ], 0..30)) {
+            match parse(&text.concat()) {
+                Ok(known) => {
+                    known.of("a::b::native::samba_4_17");
+                    let unused = known.unused(["a::b::native::samba_4_17"].into_iter());
+                    proptest::prop_assert!(unused.len() <= known.entries.len());
+                }
+                Err(error) => proptest::prop_assert!(error.to_string().starts_with("known.toml: ")),
+            }
+        }
     }
 }

@@ -62,6 +62,7 @@ pub mod suite;
 mod summary;
 mod update;
 mod verdict;
+mod whole_file;
 
 pub use case::Case;
 pub use replay_engine::Clock;

@@ -20,6 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::whole_file;
+
 /// So many callers are answered at the same time; further ones wait for their turn.
 const CALLERS: usize = 8;
 /// How long a caller may take.
@@ -177,17 +179,14 @@ fn document(samples: &[Sample]) -> serde_json::Value {
 fn save(path: &Path, samples: &[Sample]) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(&document(samples))?;
     bytes.push(b'\n');
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(&beside, path)
+    whole_file::write(path, &bytes)
 }
 
 /// What is told of a run while it goes on.
 #[derive(Default)]
 pub(crate) struct Metrics {
     tasks: Vec<JoinHandle<()>>,
+    address: Option<SocketAddr>,
     file: Option<(PathBuf, Arc<Progress>, Instant)>,
 }
 
@@ -221,13 +220,18 @@ impl Metrics {
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|error| format!("{address}: {error}"))?;
             let at = listener.local_addr().map_err(|error| error.to_string())?;
-            tracing::info!("metrics at http://{at}/metrics");
+            metrics.address = Some(at);
             let progress = Arc::clone(progress);
             metrics
                 .tasks
                 .push(tokio::spawn(listen(listener, progress, began)));
         }
         Ok(metrics)
+    }
+
+    /// Where they are answered for: with port 0 asked for, one that was free.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// Ends it; the file has the last figures then. The error is a sentence.

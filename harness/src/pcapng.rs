@@ -6,8 +6,7 @@
 //! encryption. A comment on each frame says whose it is and which line of the trace it belongs to.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +14,8 @@ use std::time::Duration;
 use replay_engine::{WireEvent, WireFrame, WireLog};
 use replay_ir::{ClientId, StepId, Trace};
 use smb_wire::{Header, split_compound};
+
+use crate::whole_file::WholeFile;
 
 /// The port that dissectors take for SMB2.
 const SMB: u16 = 445;
@@ -29,9 +30,9 @@ const ACK: u8 = 0x10;
 
 /// Writes the log to a file.
 pub(crate) fn write(path: &Path, trace: &Trace, log: &WireLog) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+    let mut file = WholeFile::create(path)?;
     write_to(&mut file, trace, log)?;
-    file.flush()
+    file.finish()
 }
 
 fn write_to(out: &mut impl Write, trace: &Trace, log: &WireLog) -> io::Result<()> {

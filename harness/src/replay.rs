@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_engine::{Backend, RunOptions, RunReport, Site, Verdict};
+use replay_engine::{Backend, Kind, RunOptions, RunReport, Site, Verdict};
 use replay_ir::Trace;
 use samba_servers::{CaseSite, Server};
 
@@ -92,15 +92,19 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
             }
         }
         Err(reason) => {
-            let reason = shared.gone().await.unwrap_or(reason);
+            let gone = shared.gone().await;
             let mut troubles = Vec::new();
-            close(case, unit, false, &mut troubles).await;
-            return Err(reason);
+            close(case, unit, false, gone.as_deref(), &mut troubles).await;
+            let left = troubles.into_iter().map(|trouble| format!("\n{trouble}"));
+            return Err(gone.unwrap_or(reason) + &left.collect::<String>());
         }
     };
-    if (!run.lost.is_empty() || matches!(run.verdict, Verdict::Broken { .. }))
-        && let Some(reason) = shared.gone().await
-    {
+    // A server that hangs loses no connection: it leaves steps without their answers.
+    let in_doubt = !run.lost.is_empty()
+        || run.differences_by_kind.contains_key(&Kind::Time)
+        || matches!(run.verdict, Verdict::Broken { .. });
+    let gone = if in_doubt { shared.gone().await } else { None };
+    if let Some(reason) = &gone {
         run = run.into_broken(reason);
     }
     let as_expected = matches!(run.verdict, Verdict::Passed | Verdict::Skipped { .. });
@@ -115,7 +119,7 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
         format!("//{}/{}/{}", target.address, target.share, target.root)
     });
     let mut troubles = Vec::new();
-    close(case, unit, keep, &mut troubles).await;
+    close(case, unit, keep, gone.as_deref(), &mut troubles).await;
     Ok(Replayed {
         run,
         server: server.describe(),
@@ -168,19 +172,29 @@ async fn watch(shared: &Shared, options: &RunOptions) -> std::convert::Infallibl
     }
 }
 
-/// Removes the case's directory where the server's own source does not, and the rest of the case.
-async fn close(case: CaseSite, unit: Option<Unit>, keep: bool, troubles: &mut Vec<String>) {
+/// Removes the case's directory where the server's own source does not, and the rest of the case. A server that is gone is
+/// not asked to.
+async fn close(
+    case: CaseSite,
+    unit: Option<Unit>,
+    keep: bool,
+    gone: Option<&str>,
+    troubles: &mut Vec<String>,
+) {
     if let Some(unit) = unit
         && !keep
         && let Err(error) = bounded("removing the case's accounts", unit.remove()).await
     {
         troubles.push(error);
     }
-    if !case.root_exists
-        && !keep
-        && let Err(error) = bounded("removing the case's directory", site::remove_root(&case)).await
-    {
-        troubles.push(format!("removing {}: {error}", case.target.root));
+    if !case.root_exists && !keep {
+        let removed = match gone {
+            Some(reason) => Err(reason.to_owned()),
+            None => bounded("removing the case's directory", site::remove_root(&case)).await,
+        };
+        if let Err(error) = removed {
+            troubles.push(format!("removing {}: {error}", case.target.root));
+        }
     }
     if let Err(error) = bounded("closing the case", case.close(keep)).await {
         troubles.push(error);

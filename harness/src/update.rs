@@ -11,6 +11,7 @@ use replay_engine::{Kind, RunReport};
 use replay_ir::{Answer, OwnedValue, Step, StepId, Trace};
 
 use crate::settings::Update;
+use crate::whole_file;
 
 /// Two cases of one trace end at about the same time; the file is read and written by one.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -47,10 +48,7 @@ pub(crate) fn rewrite(
         ));
     }
     let rewritten = replay_ir::rewrite_expectations(&source, &edits);
-    let whole = path.with_extension("ir.new");
-    std::fs::write(&whole, rewritten)
-        .and_then(|()| std::fs::rename(&whole, path))
-        .map_err(failed)?;
+    whole_file::write(path, rewritten.as_bytes()).map_err(failed)?;
     Ok(edits.into_iter().map(|(step, _)| step).collect())
 }
 

@@ -15,7 +15,11 @@ use serde_json::Value;
 fn replay(trace: &str, arguments: &[&str]) -> Option<(Output, Value)> {
     let folder = tempfile::tempdir().expect("a directory");
     std::fs::write(folder.path().join("x.ir"), trace).expect("written");
-    let all = [&["run", "x.ir", "--report", "report.json"], arguments].concat();
+    let usual: &[&str] = match arguments.contains(&"--report") {
+        true => &["run", "x.ir"],
+        false => &["run", "x.ir", "--report", "report.json"],
+    };
+    let all = [usual, arguments].concat();
     let output = run(folder.path(), &all);
     if is_without_server(&output) {
         return None;
@@ -173,11 +177,11 @@ fn within_ends_the_wait_for_what_does_not_come() {
     }
 }
 
-/// A private server of this machine that a test may kill: started by a run that goes on.
-fn started(folder: &Path) -> Child {
-    let trace = "ir 1\nclient A user=alice\nA echo\n@60s A echo\n";
+/// A private server of this machine that a test may kill: started by a run that goes on, with another step at that time.
+fn started(folder: &Path, at: &str, arguments: &[&str]) -> Child {
+    let trace = format!("ir 1\nclient A user=alice\nA echo\n@{at} A echo\n");
     std::fs::write(folder.join("slow.ir"), trace).expect("written");
-    let mut command = command(folder, &["run", "slow.ir"]);
+    let mut command = command(folder, &[&["run", "slow.ir"], arguments].concat());
     command
         .env("SMB_REPLAY_SOURCE", "local")
         .stdout(Stdio::piped())
@@ -243,7 +247,7 @@ fn kill(signal: &str, pid: u32) {
 #[test]
 fn a_server_that_dies_breaks_the_run_soon() {
     let folder = tempfile::tempdir().expect("a directory");
-    let mut run = started(folder.path());
+    let mut run = started(folder.path(), "60s", &[]);
     let Some(servers) = servers_in_use(&mut run) else {
         return;
     };
@@ -263,9 +267,57 @@ fn a_server_that_dies_breaks_the_run_soon() {
 }
 
 #[test]
+fn a_server_that_hangs_breaks_the_run() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let arguments = ["--step-timeout", "1s", "--report", "report.json"];
+    let mut run = started(folder.path(), "6s", &arguments);
+    let Some(servers) = servers_in_use(&mut run) else {
+        return;
+    };
+    let begin = Instant::now();
+    for pid in servers {
+        kill("-STOP", pid);
+    }
+    let output = run.wait_with_output().expect("it ends");
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(
+        shown.contains("broken: the server hangs: 127.0.0.1:"),
+        "{shown}"
+    );
+    assert!(shown.contains("no answer within 1s"), "{shown}");
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(45), "{took:?}: {shown}");
+    let report = std::fs::read(folder.path().join("report.json")).expect("a report");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    assert_eq!(report["verdict"], "broken");
+    assert_eq!(report["differences_by_kind"]["time"], 1, "{report}");
+}
+
+#[test]
+fn a_full_disk_takes_no_verdict_away() {
+    let trace = "ir 1\nclient A user=alice\nA create f \"x\" disposition=create\nA close f\n";
+    let wrong = "ir 1\nclient A user=alice\nA create f \"x\" disposition=create -> ACCESS_DENIED\n";
+    let full = "/dev/full";
+    let arguments = ["--histograms", full, "--frames", full, "--report", full];
+    for (trace, code, says) in [(trace, 2, "passed"), (wrong, 1, "failed")] {
+        let Some((output, _)) = replay(trace, &arguments) else {
+            return;
+        };
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{messages}");
+        assert!(
+            text(&output.stdout).contains(&format!(": {says}")),
+            "{messages}"
+        );
+        assert_eq!(messages.matches("/dev/full: ").count(), 3, "{messages}");
+    }
+}
+
+#[test]
 fn a_signal_ends_a_run_and_its_server() {
     let folder = tempfile::tempdir().expect("a directory");
-    let mut run = started(folder.path());
+    let mut run = started(folder.path(), "60s", &[]);
     let Some(servers) = servers_in_use(&mut run) else {
         return;
     };

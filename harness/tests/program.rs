@@ -4,9 +4,10 @@ mod common;
 
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use common::{run, text};
+use common::{command, run, text};
 
 fn write(folder: &Path, name: &str, content: &str) {
     std::fs::write(folder.join(name), content).expect("written");
@@ -42,9 +43,10 @@ fn five_mistakes_are_five_located_errors() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said() {
+fn what_cannot_be_read_or_written_is_said() {
     let folder = tempfile::tempdir().expect("a directory");
     write(folder.path(), "good.ir", GOOD);
+    std::os::unix::fs::symlink("good.ir", folder.path().join("link.ir")).expect("a link");
     for (arguments, code, says) in [
         (&["check", "missing.ir"][..], 2, "missing.ir"),
         (&["check", "."], 2, "."),
@@ -76,6 +78,29 @@ fn what_cannot_be_read_is_said() {
             64,
             "--clock paced",
         ),
+        (&["convert", "good.ir", "./good.ir"], 64, "what is read"),
+        (&["convert", "good.ir", "link.ir"], 64, "what is read"),
+        (&["cut", "good.ir", "-o", "good.ir"], 64, "what is read"),
+        (
+            &["run", "good.ir", "--report", "good.ir"],
+            64,
+            "what is read",
+        ),
+        (
+            &["run", "good.ir", "--report", "new", "--histograms", "./new"],
+            64,
+            "--histograms: ./new is what --report is for",
+        ),
+        (
+            &["run", "good.ir", "--report", "no/such/folder/x.json"],
+            2,
+            "--report: no/such/folder/x.json: ",
+        ),
+        (
+            &["run", "good.ir", "--frames", "f", "--clients", "2"],
+            64,
+            "--clients",
+        ),
         (&["frobnicate"], 64, "frobnicate"),
         (&[], 64, "Usage"),
     ] {
@@ -84,6 +109,125 @@ fn what_cannot_be_read_is_said() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
         assert!(message.contains(says), "{arguments:?}: {message}");
         assert!(!message.contains("panicked"), "{arguments:?}: {message}");
+        let good = std::fs::read_to_string(folder.path().join("good.ir")).expect("read");
+        assert_eq!(good, GOOD, "{arguments:?}");
+    }
+}
+
+/// The output of a program that must end soon.
+fn output_soon(mut child: Child) -> Output {
+    let until = Instant::now() + Duration::from_secs(20);
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > until {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().expect("it has ended")
+}
+
+#[test]
+fn a_pipe_is_read_once() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let mistakes = GOOD.replace("close", "clsoe");
+    for (trace, code, says) in [
+        (GOOD, 0, "pipe: 2 steps"),
+        (&mistakes, 2, "5 | A clsoe f -> OK"),
+    ] {
+        let mut command = command(folder.path(), &["check", "pipe"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("it runs");
+        std::fs::write(&pipe, trace).expect("it is read");
+        let output = output_soon(child);
+        let shown = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(shown.contains(says), "{shown}");
+    }
+    // To set clocks, captures are read twice.
+    let output = run(folder.path(), &["import", "pcap", "pipe", "pipe"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("pipe: it is no file"));
+}
+
+#[test]
+fn what_is_for_an_import_is_looked_at_before_it_begins() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let with_mode = |name: &str, content: &str, mode: u32| {
+        write(folder.path(), name, content);
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(folder.path().join(name), permissions).expect("ours");
+    };
+    with_mode("a.pcap", "no capture", 0o644);
+    with_mode("short", "15 bytes of it.", 0o600);
+    with_mode("open", "more than 16 bytes of a secret", 0o644);
+    with_mode("map", "# who\n\nCORP\\smith carol\n", 0o644);
+    with_mode("paths", "home/x = ../y\n", 0o644);
+    with_mode("keys", "Session Id [0000] 01\nSession Key [zz] 00\n", 0o644);
+    for (arguments, code, says) in [
+        (
+            &["--key-file", "short"][..],
+            2,
+            "short: a secret of at least 16 bytes",
+        ),
+        (
+            &["--key-file", "open"],
+            2,
+            "open: others can read it (mode 644)",
+        ),
+        (&["--key-file", "missing"], 2, "missing: "),
+        (
+            &["--passwords", "open"],
+            2,
+            "open: others can read it (mode 644)",
+        ),
+        (
+            &["--identity-map", "map"],
+            2,
+            "map:3: `from = to` is needed",
+        ),
+        (&["--path-map", "paths"], 2, "paths:1: `../y` leads out"),
+        (&["--keys", "keys"], 2, "keys: line 2: "),
+        (&["--keys", "map"], 2, "map: no session keys in it"),
+        (&["--replaced", "a.pcap"], 64, "a.pcap is what is read"),
+        (
+            &["--replaced", "map", "--path-map", "map"],
+            64,
+            "map is what is read",
+        ),
+        (
+            &["-o", "x.ir", "--replaced", "x.ir"],
+            64,
+            "x.ir is what --output is for",
+        ),
+        (&["--replaced", "no/such/x"], 2, "--replaced: no/such/x: "),
+        (&["-o", "no/such/x.ir"], 2, "--output: no/such/x.ir: "),
+        (&["b.pcap"], 2, "b.pcap: No such file"),
+        (&["a.pcap", "--offset", "1"], 64, "1.5s"),
+        (
+            &["--offset", "1s"],
+            64,
+            "one for each capture but the first",
+        ),
+        (
+            &["--no-anonymize", "--keep", "x"],
+            64,
+            "cannot be used with",
+        ),
+        (&[], 2, "begins neither a pcap nor a pcapng file"),
+    ] {
+        let all = [&["import", "pcap", "a.pcap"], arguments].concat();
+        let output = run(folder.path(), &all);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        assert!(message.contains(says), "{arguments:?}: {message}");
+        assert!(!message.contains("secret."), "{arguments:?}: {message}");
+        let left = std::fs::read_dir(folder.path()).expect("a directory");
+        assert_eq!(left.count(), 6, "{arguments:?}: nothing is left");
     }
 }
 

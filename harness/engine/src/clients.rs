@@ -157,7 +157,8 @@ fn connect_copy(
 }
 
 /// Closes all clients, lanes before the connections that they are on, so many at a time. What went wrong is logged
-/// and returned.
+/// and returned. Once a client could not be closed, all others are closed at the same time: a server that answers nobody
+/// is waited for as long as for two of them, however many there are.
 pub(crate) async fn close(
     trace: &Trace,
     connections: Connections,
@@ -171,11 +172,12 @@ pub(crate) async fn close(
         .enumerate()
         .partition(|(index, _)| is_lane(*index));
     let mut errors = Vec::new();
+    let mut parallel = options.connect_parallel.max(1);
     for group in [lanes, bases] {
         let mut group = group.into_iter();
         let mut closing = JoinSet::new();
         loop {
-            while closing.len() < options.connect_parallel.max(1) {
+            while closing.len() < parallel {
                 let Some((index, connection)) = group.next() else {
                     break;
                 };
@@ -187,6 +189,7 @@ pub(crate) async fn close(
                 Some(Ok(Err(error))) => {
                     tracing::warn!(error, "a client could not be closed in good order");
                     errors.push(error);
+                    parallel = usize::MAX;
                 }
                 Some(Err(error)) => errors.push(format!("closing a client: {error}")),
                 None => break,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use replay_engine::{
-    Backend, Capabilities, ClientContext, Clock, CloseError, Connection, Identity, Kind,
+    Backend, Capabilities, ClientContext, Clock, CloseError, Connection, Copies, Identity, Kind,
     NullBackend, Op, Outcome, Progress, Reply, ReplyEnd, RunOptions, RunReport, Script, Session,
     SessionConnection, SimulatedBackend, Site, Stop, Target, Unsupported, Verdict, run,
 };
@@ -415,4 +415,23 @@ async fn closing_is_bounded() {
     errors.sort();
     let expected = ["A", "B"].map(|name| format!("closing client {name}: not done within 300ms"));
     assert_eq!(errors, expected);
+}
+
+#[tokio::test]
+async fn closing_takes_no_longer_with_many_clients() {
+    let options = RunOptions {
+        connect_parallel: 4,
+        copies: Copies {
+            count: 100,
+            ..Copies::default()
+        },
+        ..quick()
+    };
+    let begun = std::time::Instant::now();
+    let backend = Arc::new(StubbornBackend(TestBackend::new()));
+    let report = run(two_clients("A echo\nB echo"), backend, &site(), &options).await;
+    assert_eq!(report.close_errors.len(), 200);
+    // Four at a time it would take 15 s.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

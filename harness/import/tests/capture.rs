@@ -260,6 +260,20 @@ fn frames_that_never_end_are_given_up() {
 }
 
 #[test]
+fn times_that_go_backwards_and_bytes_after_the_end_are_counted() {
+    let mut packets = Ends::v4(445).conversation(&session_frames(), 200, LinkType::Raw, 0);
+    let with_data = packets.iter().find(|packet| packet.len() > 100).cloned();
+    packets.extend(with_data);
+    let mut file = pcap(&packets, 101, false, false);
+    // The seconds of the first packet.
+    file[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+    let (seen, report) = read(&file);
+    assert_eq!(seen.frames, expected());
+    assert_eq!(report.count(Noted::Backwards), 1, "{report}");
+    assert!(report.count(Noted::AfterEnd) > 0, "{report}");
+}
+
+#[test]
 fn more_connections_than_the_bound_are_forgotten() {
     let limits = Limits {
         connections: 10,

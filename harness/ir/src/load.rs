@@ -3,6 +3,7 @@
 //! The source is read line by line in one pass, so a recording is never in memory as a whole. Only when it has mistakes
 //! is it read a second time, for the text of their lines.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -21,7 +22,8 @@ pub const LONGEST_LINE: usize = 16 << 20;
 pub const LARGEST_TRACE: u64 = 4 << 30;
 /// The most steps, declarations and checks.
 pub const MOST_ITEMS: usize = 1 << 26;
-/// A text up to this size, in bytes, stays at hand for [`Trace::source_line`].
+/// A text up to this size, in bytes, stays at hand for [`Trace::source_line`]; of what can be read once only, so much does
+/// for the lines with mistakes.
 pub const SOURCE_KEPT: usize = 16 << 20;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -47,8 +49,39 @@ const LIMITS: Limits = Limits {
 /// All mistakes of the trace at once, or that it cannot be read.
 pub fn load(path: impl AsRef<Path>, vocabulary: &'static Vocabulary) -> Result<Trace, LoadErrors> {
     let path = path.as_ref();
+    let name = path.display().to_string();
+    // Opened again, a pipe would be waited for until somebody writes to it again.
+    let is_read_once = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if is_read_once {
+        let (kept, is_open) = (RefCell::new(Vec::new()), Cell::new(false));
+        let open = || {
+            if is_open.replace(true) {
+                let kept: Vec<u8> = kept.borrow().clone();
+                return Ok(Box::new(io::Cursor::new(kept)) as Box<dyn Read + '_>);
+            }
+            let input = File::open(path)?;
+            Ok(Box::new(Keeping { input, kept: &kept }) as Box<dyn Read + '_>)
+        };
+        return load_from(name, &open, vocabulary, LIMITS);
+    }
     let open = || File::open(path).map(|file| Box::new(file) as Box<dyn Read>);
-    load_from(path.display().to_string(), &open, vocabulary, LIMITS)
+    load_from(name, &open, vocabulary, LIMITS)
+}
+
+/// Keeps the beginning of what is read.
+struct Keeping<'k> {
+    input: File,
+    kept: &'k RefCell<Vec<u8>>,
+}
+
+impl Read for Keeping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        let mut kept = self.kept.borrow_mut();
+        let room = SOURCE_KEPT.saturating_sub(kept.len()).min(count);
+        kept.extend_from_slice(&buffer[..room]);
+        Ok(count)
+    }
 }
 
 /// Loads a trace from memory; `name` is what errors call it.

@@ -1,17 +1,20 @@
 //! `smb-replay import pcap`.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::PathBuf;
 
 use replay_import::capture::{CaptureFile, Ports, clock_offsets};
 use replay_import::{
-    CaptureKeys, CaptureOptions, ImportErrors, NameKey, Naming, Passwords, import_capture,
-    import_captures,
+    CaptureOptions, ImportErrors, NameKey, Naming, import_capture, import_captures,
 };
 
+use super::beside::{keys, list, pairs, passwords, path_map, secret};
+use super::commands::PcapArguments;
 use super::convert::{self, Encoding};
-use super::{Exit, PcapArguments, say};
+use super::{Exit, output, say};
+
+/// The fewest bytes of a secret that names are replaced under.
+const SHORTEST_SECRET: usize = 16;
 
 /// Turns a capture into a trace; what became of every message goes to stderr.
 pub(super) fn import(arguments: &PcapArguments) -> Exit {
@@ -23,24 +26,15 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
             return Exit::Usage;
         }
     };
-    let naming = match naming(arguments) {
-        Ok(naming) => naming,
-        Err(error) => {
-            say(error);
-            return Exit::BadInput;
-        }
-    };
-    let keys = match arguments
-        .keys
-        .as_deref()
-        .map_or(Ok(CaptureKeys::default()), keys)
+    let written = [
+        ("--output", arguments.output.as_deref()),
+        ("--replaced", arguments.replaced.as_deref()),
+    ];
+    if let Err(exit) =
+        output::apart(&arguments.inputs(), &written).and_then(|()| output::try_out(&written))
     {
-        Ok(keys) => keys,
-        Err(error) => {
-            say(error);
-            return Exit::BadInput;
-        }
-    };
+        return exit;
+    }
     if [&arguments.keys, &arguments.passwords]
         .iter()
         .all(|file| file.as_deref().is_some_and(|file| file.as_os_str() == "-"))
@@ -48,25 +42,20 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         say("--keys and --passwords cannot both come from stdin");
         return Exit::Usage;
     }
-    let passwords = arguments.passwords.as_deref().map(passwords).transpose();
-    let passwords = match passwords {
-        Ok(passwords) => passwords.unwrap_or_default(),
+    if !arguments.offset.is_empty() && arguments.offset.len() + 1 != arguments.files.len() {
+        say("--offset: one for each capture but the first is needed, or none");
+        return Exit::Usage;
+    }
+    if let Err(exit) = can_be_read(arguments) {
+        return exit;
+    }
+    let options = match options(arguments) {
+        Ok(options) => options,
         Err(error) => {
             say(error);
             return Exit::BadInput;
         }
     };
-    let options = CaptureOptions {
-        ports: arguments.port.clone(),
-        naming,
-        keys,
-        passwords,
-        ..CaptureOptions::default()
-    };
-    if !arguments.offset.is_empty() && arguments.offset.len() + 1 != arguments.files.len() {
-        say("--offset: one for each capture but the first is needed, or none");
-        return Exit::Usage;
-    }
     let imported = match &arguments.files[..] {
         [file] => import_capture(file, &file.to_string_lossy(), &options),
         files => files_of(files, arguments, &options)
@@ -95,6 +84,33 @@ pub(super) fn import(arguments: &PcapArguments) -> Exit {
         return Exit::BadInput;
     }
     written
+}
+
+/// A capture of several that cannot be opened is known by its name then; one that can be read once only needs `--offset`.
+fn can_be_read(arguments: &PcapArguments) -> Result<(), Exit> {
+    let PcapArguments { files, offset, .. } = arguments;
+    for path in files {
+        let shown = path.display();
+        let found = fs::metadata(path).and_then(|found| match found.is_file() {
+            true => File::open(path).map(|_| true),
+            false => Ok(false),
+        });
+        match found {
+            Ok(false) if files.len() > 1 && offset.is_empty() => {
+                say(format_args!(
+                    "{shown}: it is no file, and to find out by how much clocks differ captures are read twice; --offset \
+                     for each capture but the first says it"
+                ));
+                return Err(Exit::Usage);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                say(format_args!("{shown}: {error}"));
+                return Err(Exit::BadInput);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn name_of(files: &[CaptureFile]) -> String {
@@ -156,45 +172,17 @@ pub(super) fn offset(text: &str) -> Result<i64, String> {
     }
 }
 
-/// The keys in a file, or on stdin.
-fn keys(path: &Path) -> Result<CaptureKeys, String> {
-    let name = path.display();
-    let text = match path.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()),
-        // A log may have bytes that are no text.
-        false => fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-    };
-    let text = text.map_err(|error| format!("{name}: {error}"))?;
-    let keys = CaptureKeys::parse(&text).map_err(|error| format!("{name}: {error}"))?;
-    match keys.sessions() {
-        0 => Err(format!("{name}: no session keys in it")),
-        _ => Ok(keys),
-    }
-}
-
-/// The passwords in a file that only its owner can read, or on stdin.
-fn passwords(path: &Path) -> Result<Passwords, String> {
-    let name = path.display();
-    let failed = |error: std::io::Error| format!("{name}: {error}");
-    let text = match path.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()).map_err(failed)?,
-        false => {
-            #[cfg(unix)]
-            {
-                let mode = fs::metadata(path).map_err(failed)?;
-                let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
-                if mode & 0o077 != 0 {
-                    let mode = mode & 0o777;
-                    return Err(format!(
-                        "{name}: others can read it (mode {mode:o}); `chmod 600` is needed"
-                    ));
-                }
-            }
-            fs::read_to_string(path).map_err(failed)?
-        }
-    };
-    Passwords::parse(&text)
-        .map_err(|line| format!("{name}:{line}: `DOMAIN\\user = password` is needed"))
+/// What the files beside the capture say.
+fn options(arguments: &PcapArguments) -> Result<CaptureOptions, String> {
+    let keys = arguments.keys.as_deref().map(keys).transpose()?;
+    let passwords = arguments.passwords.as_deref().map(passwords).transpose()?;
+    Ok(CaptureOptions {
+        ports: arguments.port.clone(),
+        naming: naming(arguments)?,
+        keys: keys.unwrap_or_default(),
+        passwords: passwords.unwrap_or_default(),
+        ..CaptureOptions::default()
+    })
 }
 
 fn naming(arguments: &PcapArguments) -> Result<Naming, String> {
@@ -204,66 +192,32 @@ fn naming(arguments: &PcapArguments) -> Result<Naming, String> {
             let key = NameKey::random();
             Some(key.map_err(|error| format!("no random bytes can be had: {error}"))?)
         }
-        (Some(path), false) => match fs::read(path) {
-            Ok(secret) if secret.len() >= 16 => Some(NameKey::of(&secret)),
-            Ok(_) => {
+        (Some(path), false) => {
+            let secret = secret(path)?;
+            if secret.len() < SHORTEST_SECRET {
                 let text = "a secret of at least 16 bytes is needed, for instance from `openssl rand -hex 32`";
                 return Err(format!("{}: {text}", path.display()));
             }
-            Err(error) => return Err(format!("{}: {error}", path.display())),
-        },
+            Some(NameKey::of(&secret))
+        }
     };
-    let map = |path: &Option<std::path::PathBuf>| match path {
-        Some(path) => pairs(path),
-        None => Ok(Vec::new()),
-    };
-    let paths = map(&arguments.path_map)?.into_iter().map(|(from, to)| {
-        let slashes = |path: String| path.replace('\\', "/").trim_matches('/').to_owned();
-        (slashes(from), slashes(to))
-    });
+    let same = |text: &str| Ok(text.to_owned());
+    let identities = arguments
+        .identity_map
+        .as_deref()
+        .map(|path| pairs(path, same, same));
+    let paths = arguments.path_map.as_deref().map(path_map);
     Ok(Naming {
         key,
         keep: arguments.keep.clone(),
-        identities: map(&arguments.identity_map)?,
-        paths: paths.collect(),
+        identities: identities.transpose()?.unwrap_or_default(),
+        paths: paths.transpose()?.unwrap_or_default(),
     })
-}
-
-/// The lines `from = to` of a file; empty ones and those that begin with `#` mean nothing.
-fn pairs(path: &Path) -> Result<Vec<(String, String)>, String> {
-    let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .map(|(at, line)| (at + 1, line.trim()));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(at, line)| match line.split_once('=') {
-            Some((from, to)) if !from.trim().is_empty() && !to.trim().is_empty() => {
-                Ok((from.trim().to_owned(), to.trim().to_owned()))
-            }
-            _ => Err(format!("{name}:{at}: `from = to` is needed")),
-        })
-        .collect()
-}
-
-/// Writes what was replaced, for its owner alone.
-fn list(path: &Path, replacements: &[(String, String)]) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    for (from, to) in replacements {
-        writeln!(file, "{from}\t{to}")?;
-    }
-    file.flush()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::offset;
+    use super::*;
 
     #[test]
     fn offsets_have_a_sign_and_a_unit() {

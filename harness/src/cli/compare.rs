@@ -1,6 +1,7 @@
 //! `smb-replay compare`: which answers of runs differ from those of their trace, first by cause.
 
-use super::{CompareArguments, Exit, output, say};
+use super::commands::CompareArguments;
+use super::{Exit, output, say};
 use crate::compare::{Comparison, Outcome, to_json, to_text};
 use crate::load;
 

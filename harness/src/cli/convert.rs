@@ -1,13 +1,13 @@
 //! `smb-replay convert`, and writing of traces in the encoding that a file's name asks for.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use replay_ir::Trace;
 
-use super::{Exit, say};
+use super::{Exit, output, say};
 use crate::load;
+use crate::whole_file::WholeFile;
 
 /// zstd's own default; recordings shrink to a tenth and less with it.
 const COMPRESSION: i32 = 3;
@@ -21,6 +21,9 @@ pub(super) fn convert(input: &Path, output: &Path) -> Exit {
         ));
         return Exit::Usage;
     };
+    if let Err(exit) = output::apart(&[input], &[("OUT", Some(output))]) {
+        return exit;
+    }
     match load::trace(input, &input.to_string_lossy()) {
         Ok(trace) => write(&trace, output, encoding),
         Err(errors) => {
@@ -70,15 +73,13 @@ impl Encoding {
 
 /// Writes the whole file or, when that fails, none of it.
 pub(super) fn write(trace: &Trace, path: &Path, encoding: Encoding) -> Exit {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let written = File::create(&part)
-        .and_then(|file| encoding.write(trace, file))
-        .and_then(|()| std::fs::rename(&part, path));
+    let written = WholeFile::create(path).and_then(|mut file| {
+        encoding.write(trace, &mut file)?;
+        file.finish()
+    });
     match written {
         Ok(()) => Exit::Passed,
         Err(error) => {
-            let _ = std::fs::remove_file(&part);
             say(format_args!("{}: {error}", path.display()));
             Exit::BadInput
         }

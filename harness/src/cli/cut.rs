@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use replay_import::{Selection, cut};
 
+use super::commands::CutArguments;
 use super::convert::{self, Encoding};
-use super::{CutArguments, Exit, say};
+use super::{Exit, output, say};
 use crate::load;
 
 /// Writes the part; what was kept goes to stderr.
@@ -18,6 +19,10 @@ pub(super) fn run(arguments: &CutArguments) -> Exit {
             return Exit::Usage;
         }
     };
+    let written = [("--output", arguments.output.as_deref())];
+    if let Err(exit) = output::apart(&[&arguments.trace], &written) {
+        return exit;
+    }
     let trace = match load::trace(&arguments.trace, &arguments.trace.to_string_lossy()) {
         Ok(trace) => trace,
         Err(errors) => {

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use replay_import::{DbenchOptions, import_dbench};
 
+use super::commands::DbenchArguments;
 use super::convert::{self, Encoding};
-use super::{DbenchArguments, Exit, say};
+use super::{Exit, output as files, say};
 
 /// Turns a load file into a trace; what became of every operation goes to stderr.
 pub(super) fn import(arguments: &DbenchArguments) -> Exit {
@@ -25,6 +26,9 @@ pub(super) fn import(arguments: &DbenchArguments) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Err(exit) = files::apart(&[file], &[("--output", output.as_deref())]) {
+        return exit;
+    }
     let options = DbenchOptions {
         user: user.clone(),
         limit: *limit,

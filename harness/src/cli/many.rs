@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use replay_engine::{CONNECT_PARALLEL, Copies, RunOptions};
-use replay_ir::Trace;
+use replay_ir::{Client, Trace};
+use smb_vocabulary::is_channel;
 
-use super::{Exit, duration, say};
+use super::values::{duration, time};
+use super::{Exit, say};
 
 /// Descriptors that the program needs beside its connections, with room.
 const OTHER_DESCRIPTORS: u64 = 256;
@@ -23,9 +25,9 @@ pub(super) struct ManyArguments {
     /// Decides by how much each copy's times are shifted: the same seed, the same shifts.
     #[arg(long, value_name = "S", default_value_t = 1, requires = "clients")]
     seed: u64,
-    /// Each copy's times are shifted by a random part of this [default: the longest time between two steps of a
-    /// client].
-    #[arg(long, value_parser = duration, requires = "clients")]
+    /// Each copy's times are shifted by a random part of this; 0s for not at all [default: the longest time between two
+    /// steps of a client].
+    #[arg(long, value_name = "TIME", value_parser = spread, requires = "clients")]
     spread: Option<Duration>,
     /// So many accounts stand for each `user=` name, used in turn by the copies [default: one a copy, at most 64, on a
     /// server of our own; otherwise 1]. On other servers they are the identities `alice`, `alice-2`, `alice-3` ….
@@ -39,7 +41,7 @@ pub(super) struct ManyArguments {
     #[arg(long, value_name = "N", default_value_t = CONNECT_PARALLEL as u16, value_parser = clap::value_parser!(u16).range(1..))]
     connecting: u16,
     /// The longest that connecting and logging in may take for one client.
-    #[arg(long, value_parser = duration, default_value = "10s")]
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
     connect_timeout: Duration,
 }
 
@@ -56,7 +58,8 @@ pub(super) struct MeasureArguments {
     /// Look at the clock without sleeping for so long before a step is due, at most 1ms: 50us. Less drift, a busy core.
     #[arg(long, value_name = "TIME", value_parser = short)]
     spin: Option<Duration>,
-    /// Show counters in the Prometheus text format at http://ADDRESS/metrics while the run goes on.
+    /// Show counters in the Prometheus text format at http://ADDRESS/metrics while the run goes on: 127.0.0.1:9100, or port 0
+    /// for one that is free.
     #[arg(long, value_name = "ADDRESS")]
     pub(super) metrics: Option<SocketAddr>,
     /// Write the same counters as JSON, every second and at the end.
@@ -100,10 +103,10 @@ impl MeasureArguments {
     }
 }
 
-/// Clients with a connection of their own.
+/// Clients with a connection of their own; a channel of another's session is one.
 fn connections(trace: &Trace) -> u32 {
-    let clients = trace.clients().iter();
-    clients.filter(|client| client.on().is_none()).count() as u32
+    let own = |client: &&Client| client.on().is_none() || is_channel(client);
+    trace.clients().iter().filter(own).count() as u32
 }
 
 /// The longest time between two steps of one client.
@@ -150,6 +153,14 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// As other times, and none at all.
+fn spread(text: &str) -> Result<Duration, String> {
+    match time(text) {
+        Ok(Duration::ZERO) => Ok(Duration::ZERO),
+        _ => duration(text),
+    }
+}
+
 /// `50us`, `0.1ms`; at most a second.
 fn short(text: &str) -> Result<Duration, String> {
     match replay_ir::time::parse_duration(text).map(Duration::from_nanos) {
@@ -163,6 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_channel_is_a_connection_and_a_lane_is_none() {
+        let source = "ir 1\nclient A user=alice\nclient A2 on=A channel\nclient L on=A\nclient B user=bob\n\
+            A2 connect\nL echo\nB echo\n";
+        let trace = replay_ir::load_str("x.ir", source, &smb_vocabulary::VOCABULARY);
+        assert_eq!(connections(&trace.expect("a trace")), 3);
+    }
+
+    #[test]
     fn rates_and_short_times_have_bounds() {
         assert_eq!(rate("200/s"), Ok(200.0));
         assert_eq!(rate("0.5"), Ok(0.5));
@@ -171,6 +190,8 @@ mod tests {
                 .iter()
                 .all(|text| rate(text).is_err())
         );
+        assert_eq!(spread("0s"), Ok(Duration::ZERO));
+        assert!(spread("2s").is_ok() && spread("0.5us").is_err() && spread("-1s").is_err());
         assert_eq!(short("50us"), Ok(Duration::from_micros(50)));
         assert_eq!(short("0.1ms"), Ok(Duration::from_micros(100)));
         assert!(

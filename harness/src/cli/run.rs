@@ -1,6 +1,5 @@
 //! `smb-replay run`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,9 +8,10 @@ use replay_engine::{Clock, RunOptions, Stop, Verdict, WireLog};
 use replay_ir::Trace;
 use tokio::runtime::{Builder, Runtime};
 
-use super::many;
+use super::commands::{ClockName, RunArguments};
 use super::progress::Display;
-use super::{ClockName, Exit, RunArguments, output, say};
+use super::{Exit, output, say};
+use super::{figures, many};
 use crate::interrupt::Interrupt;
 use crate::metrics::Metrics;
 use crate::render::{self, Surroundings};
@@ -19,6 +19,7 @@ use crate::replay::{Replayed, Request, replay};
 use crate::report::Report;
 use crate::resources::{Resources, Watch};
 use crate::servers::{POOL, ServerSpec};
+use crate::whole_file::WholeFile;
 use crate::{backends, histograms, load, needs, pcapng, site};
 
 /// Every step is kept for the text of a failure up to this many; beyond it the last of each client.
@@ -32,6 +33,10 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
     if arguments.scale.is_some() && arguments.clock == ClockName::Asap {
         say("--scale is of use with --clock paced only");
         return Exit::Usage;
+    }
+    let outputs = arguments.outputs();
+    if let Err(exit) = output::apart(&[&arguments.trace], &outputs) {
+        return exit;
     }
     let spec: ServerSpec = match arguments.server.parse() {
         Ok(spec) => spec,
@@ -65,6 +70,9 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Err(exit) = output::try_out(&outputs) {
+        return exit;
+    }
     let mut copies = RunOptions::default();
     arguments.many.apply(&trace, &mut copies);
     if let Err(exit) = many::make_room(&trace, copies.copies.count()) {
@@ -138,6 +146,9 @@ async fn replay_on(
             return Exit::BadInput;
         }
     };
+    if let Some(address) = metrics.address() {
+        say(format_args!("metrics at http://{address}/metrics"));
+    }
     let stopper = {
         let (interrupt, stop) = (interrupt.clone(), options.stop.clone());
         tokio::spawn(async move {
@@ -170,22 +181,42 @@ async fn replay_on(
         None => None,
     };
     display.finish();
+    stopper.abort();
+    let mut written = Written(true);
     if let Err(reason) = metrics.finish() {
         say(format_args!("metrics: {reason}"));
-        return Exit::BadInput;
+        written = Written(false);
     }
-    stopper.abort();
-    if let (Some(path), Some(wire)) = (&arguments.frames, &wire)
-        && let Err(error) = pcapng::write(path, &trace, wire)
-    {
-        say(format_args!("{}: {error}", path.display()));
-        return Exit::BadInput;
+    if let (Some(path), Some(wire)) = (&arguments.frames, &wire) {
+        written.note(path, pcapng::write(path, &trace, wire));
     }
-    match replayed {
-        Ok(replayed) => tell(arguments, &trace, &replayed, resources.as_ref()),
+    let exit = match replayed {
+        Ok(replayed) => tell(
+            arguments,
+            &trace,
+            &replayed,
+            resources.as_ref(),
+            &mut written,
+        ),
         Err(reason) => {
             say(format_args!("broken: {reason}"));
             Exit::Broken
+        }
+    };
+    match (exit, written) {
+        (Exit::Passed, Written(false)) => Exit::BadInput,
+        (exit, _) => exit,
+    }
+}
+
+/// Whether everything could be written that was asked for. What could not is said, and takes nothing from the rest.
+struct Written(bool);
+
+impl Written {
+    fn note(&mut self, path: &Path, result: std::io::Result<()>) {
+        if let Err(error) = result {
+            say(format_args!("{}: {error}", path.display()));
+            self.0 = false;
         }
     }
 }
@@ -216,25 +247,23 @@ fn tell(
     trace: &Trace,
     replayed: &Replayed,
     resources: Option<&Resources>,
+    written: &mut Written,
 ) -> Exit {
     for trouble in &replayed.troubles {
         say(trouble);
     }
     let run = &replayed.run;
     let report = Report::new(trace, &replayed.server, run).with_resources(resources);
-    if let Some(path) = &arguments.report
-        && let Err(error) = write_report(path, &report)
-    {
-        say(format_args!("{}: {error}", path.display()));
-        return Exit::BadInput;
+    if let Some(path) = &arguments.report {
+        written.note(path, write_report(path, &report));
     }
     if let Some(path) = &arguments.histograms {
         let now = SystemTime::now();
         let began = now.checked_sub(run.duration).unwrap_or(now);
-        if let Err(error) = histograms::save(path, &run.times, began, run.duration) {
-            say(format_args!("{}: {error}", path.display()));
-            return Exit::BadInput;
-        }
+        written.note(
+            path,
+            histograms::save(path, &run.times, began, run.duration),
+        );
     }
     let exit = match &run.verdict {
         Verdict::Passed => Exit::Passed,
@@ -254,111 +283,15 @@ fn tell(
         text = render::failure(trace, run, &around);
         text.push('\n');
     }
-    text.push_str(&measured(trace, replayed, resources));
-    text.push_str(&last_line(trace, replayed));
-    if output::write(&text) {
-        exit
-    } else {
-        Exit::BadInput
-    }
-}
-
-fn last_line(trace: &Trace, replayed: &Replayed) -> String {
-    let run = &replayed.run;
-    let done = run.answers_agreed + run.answers_differed;
-    let seconds = run.duration.as_secs_f64();
-    let rate = if seconds > 0.0 {
-        done as f64 / seconds
-    } else {
-        0.0
-    };
-    let service = &run.times.total.service;
-    format!(
-        "{}: {}: {} steps, {} agreed, {} differed, {} not run; {seconds:.3} s, {rate:.0} steps/s, \
-         p50 {} µs, p99 {} µs\n",
-        trace.name(),
-        run.verdict,
-        run.steps,
-        run.answers_agreed,
-        run.answers_differed,
-        run.not_run.len(),
-        service.value_at_quantile(0.5) / 1_000,
-        service.value_at_quantile(0.99) / 1_000,
-    )
-}
-
-/// What is to be known of a run of many clients, or of one beside a probe; nothing for others.
-fn measured(trace: &Trace, replayed: &Replayed, resources: Option<&Resources>) -> String {
-    let run = &replayed.run;
-    let mut text = String::new();
-    if run.copies > 1 {
-        let _ = writeln!(
-            text,
-            "{} copies, {} clients; operations issued {}, completed {}",
-            run.copies,
-            trace.clients().len() * run.copies as usize,
-            run.operations_issued,
-            run.operations_completed,
-        );
-    }
-    let total = &run.times.total;
-    let mut rows = Vec::new();
-    if run.copies > 1 || run.probe.is_some() {
-        rows.push(("lag (drift)", &total.lag));
-        rows.push(("scheduler fault", &total.fault));
-        rows.push(("response", &total.response));
-        rows.push(("service", &total.service));
-    }
-    rows.extend(run.probe.as_deref().map(|probe| ("probe", probe)));
-    for (name, histogram) in rows {
-        let us = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        let _ = writeln!(
-            text,
-            "{name:<16} p50 {:>9.1}  p95 {:>9.1}  p99 {:>9.1}  p99.9 {:>9.1}  max {:>9.1} µs",
-            us(0.5),
-            us(0.95),
-            us(0.99),
-            us(0.999),
-            us(1.0),
-        );
-    }
-    if let Some(resources) = resources {
-        let mib = |kib: u64| kib as f64 / 1024.0;
-        let _ = writeln!(
-            text,
-            "memory {:.1} MiB, at the end {:.1} MiB, peak {:.1} MiB; {}; CPU {:.1} s",
-            mib(resources.first.resident_kib),
-            mib(resources.last.resident_kib),
-            mib(resources.peak_kib),
-            resources.slope_kib_per_s.map_or_else(
-                || "too short for a slope".to_owned(),
-                |slope| format!(
-                    "slope {slope:.2} KiB/s over {:.0} s",
-                    resources.last.at_s - resources.first.at_s
-                ),
-            ),
-            resources.cpu_s,
-        );
-        let _ = writeln!(
-            text,
-            "descriptors {} before, {} to {} meanwhile, {} after; tasks {}, {} to {}, {}",
-            resources.before.descriptors,
-            resources.first.descriptors,
-            resources.last.descriptors,
-            resources.after.descriptors,
-            resources.before.tasks,
-            resources.first.tasks,
-            resources.last.tasks,
-            resources.after.tasks,
-        );
-    }
-    text
+    text.push_str(&figures::measured(trace, replayed, resources));
+    text.push_str(&figures::last_line(trace, replayed));
+    written.0 &= output::write(&text);
+    exit
 }
 
 fn write_report(path: &Path, report: &Report<'_>) -> std::io::Result<()> {
-    let file = std::fs::File::create(path)?;
-    let mut file = std::io::BufWriter::new(file);
+    let mut file = WholeFile::create(path)?;
     serde_json::to_writer_pretty(&mut file, report)?;
     std::io::Write::write_all(&mut file, b"\n")?;
-    std::io::Write::flush(&mut file)
+    file.finish()
 }

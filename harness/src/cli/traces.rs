@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, output, say};
-use crate::load;
+use crate::{load, whole_file};
 
 /// Loads every file and shows all mistakes of all of them.
 pub(super) fn check(files: &[PathBuf]) -> Exit {
@@ -61,7 +61,7 @@ fn format_one(file: &Path, check: bool) -> Result<bool, String> {
         return Ok(false);
     }
     if !check {
-        std::fs::write(file, formatted).map_err(|error| error.to_string())?;
+        whole_file::write(file, formatted.as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(true)
 }

@@ -4,7 +4,7 @@
 //! handle, the members of its compound before it, what it awaits, its connection, and the part of a file's state that its
 //! own words are about. The nearest one counts, and a chain of them leads to the cause.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use replay_ir::{Check, ClientId, Step, StepId, Trace};
 use smb_vocabulary::subjects::Subjects;
@@ -103,25 +103,29 @@ impl<'f> Trouble<'f> {
     }
 }
 
-/// All that was otherwise in one copy of the trace, each with what it follows from.
-pub(super) fn troubles<'f>(
-    trace: &Trace,
-    subjects: &Subjects,
-    found: &'f Found,
-    copy: u32,
-) -> BTreeMap<Place, Trouble<'f>> {
-    let mut troubles: BTreeMap<Place, Trouble<'f>> = BTreeMap::new();
-    let all = found.answers_differed.iter().chain(&found.others_differed);
-    for one in all.filter(|one| one.copy == copy) {
-        let place = place(trace, one);
-        troubles.entry(place).or_default().differences.push(one);
+/// All that was otherwise in one copy of the trace.
+pub(super) type Troubles<'f> = BTreeMap<Place, Trouble<'f>>;
+
+/// What was otherwise in each copy of the trace, of those that were; without what it follows from.
+pub(super) fn by_copy<'f>(trace: &Trace, found: &'f Found) -> BTreeMap<u32, Troubles<'f>> {
+    let mut copies: BTreeMap<u32, Troubles<'f>> = BTreeMap::new();
+    for one in found.answers_differed.iter().chain(&found.others_differed) {
+        let troubles = copies.entry(one.copy).or_default();
+        let trouble = troubles.entry(place(trace, one)).or_default();
+        trouble.differences.push(one);
     }
-    for missed in found.not_run.iter().filter(|one| one.copy == copy) {
+    for missed in &found.not_run {
         if let Some(index) = missed.step.checked_sub(1) {
+            let troubles = copies.entry(missed.copy).or_default();
             let trouble = troubles.entry(Place::Step(StepId(index))).or_default();
             trouble.missed = Some(missed);
         }
     }
+    copies
+}
+
+/// Finds out what each follows from, in one copy.
+pub(super) fn connect(trace: &Trace, subjects: &Subjects, troubles: &mut Troubles<'_>) {
     let mut search = Search {
         trace,
         state: State::new(subjects),
@@ -129,18 +133,29 @@ pub(super) fn troubles<'f>(
         never: HashMap::new(),
         run_end: None,
     };
-    search.all(&mut troubles);
-    cut_circles(&mut troubles);
-    troubles
+    search.all(troubles);
+    cut_circles(troubles);
 }
 
-/// The cause of a trouble: what its chain leads to.
-pub(super) fn root(troubles: &BTreeMap<Place, Trouble<'_>>, place: Place) -> Place {
-    let mut at = place;
-    while let Some((next, _)) = troubles.get(&at).and_then(|trouble| trouble.follows) {
-        at = next;
+/// The cause of each: what its chain leads to.
+pub(super) fn roots(troubles: &Troubles<'_>) -> HashMap<Place, Place> {
+    let mut roots: HashMap<Place, Place> = HashMap::new();
+    for &place in troubles.keys() {
+        // A chain may be as long as the trace, so each part of it is gone along once.
+        let (mut chain, mut at) = (vec![place], place);
+        let root = loop {
+            if let Some(&root) = roots.get(&at) {
+                break root;
+            }
+            match troubles.get(&at).and_then(|trouble| trouble.follows) {
+                Some((next, _)) => at = next,
+                None => break at,
+            }
+            chain.push(at);
+        };
+        roots.extend(chain.into_iter().map(|place| (place, root)));
     }
-    at
+    roots
 }
 
 fn place(trace: &Trace, one: &Differed) -> Place {
@@ -158,12 +173,12 @@ fn place(trace: &Trace, one: &Differed) -> Place {
 }
 
 /// A chain that comes back to itself begins at its first place.
-fn cut_circles(troubles: &mut BTreeMap<Place, Trouble<'_>>) {
-    let mut fine: std::collections::HashSet<Place> = std::collections::HashSet::new();
+fn cut_circles(troubles: &mut Troubles<'_>) {
+    let mut fine: HashSet<Place> = HashSet::new();
     let places: Vec<Place> = troubles.keys().copied().collect();
     for place in places {
-        let (mut chain, mut at) = (Vec::new(), place);
-        while !fine.contains(&at) && !chain.contains(&at) {
+        let (mut chain, mut seen, mut at) = (Vec::new(), HashSet::new(), place);
+        while !fine.contains(&at) && seen.insert(at) {
             chain.push(at);
             match troubles.get(&at).and_then(|trouble| trouble.follows) {
                 Some((next, _)) => at = next,
@@ -193,7 +208,7 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    fn all(&mut self, troubles: &mut BTreeMap<Place, Trouble<'_>>) {
+    fn all(&mut self, troubles: &mut Troubles<'_>) {
         // The step of the same client before each.
         let mut last: HashMap<ClientId, StepId> = HashMap::new();
         for step in self.trace.steps() {
@@ -236,7 +251,7 @@ impl Search<'_> {
         step: &Step<'_>,
         trouble: &Trouble<'_>,
         before: Option<StepId>,
-        troubles: &BTreeMap<Place, Trouble<'_>>,
+        troubles: &Troubles<'_>,
     ) -> Option<(Place, By)> {
         let known = |other: StepId| troubles.get(&Place::Step(other));
         let waited = trouble.differences.iter();
@@ -284,7 +299,7 @@ impl Search<'_> {
         &mut self,
         step: &Step<'_>,
         missed: &Missed,
-        troubles: &BTreeMap<Place, Trouble<'_>>,
+        troubles: &Troubles<'_>,
     ) -> Option<(Place, By)> {
         let because = missed.because.and_then(|number| number.checked_sub(1));
         let Some(because) = because.map(StepId) else {
@@ -320,7 +335,7 @@ impl Search<'_> {
         &self,
         step: &Step<'_>,
         milestone: &str,
-        troubles: &BTreeMap<Place, Trouble<'_>>,
+        troubles: &Troubles<'_>,
     ) -> Option<(Place, By)> {
         let mut after = step.after();
         let waits = after.find(|waits| self.trace.milestone_text(*waits) == milestone)?;

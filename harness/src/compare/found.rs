@@ -141,4 +141,44 @@ mod tests {
             assert!(error.contains(why), "{error}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever stands in the file, it is a report of the trace, or refused with the file's name.
+        #[test]
+        fn no_report_is_too_strange(
+            numbers in proptest::collection::vec(proptest::prelude::any::<u64>(), 8),
+            cut in 0_usize..400,
+            put in proptest::prelude::any::<u8>(),
+        ) {
+            let trace = replay_ir::load_str("a.ir", "ir 1\nclient A user=alice\nA echo\n", &smb_vocabulary::VOCABULARY);
+            let trace = trace.expect("a trace");
+            let small = |at: usize| numbers[at] % 3;
+            let report = serde_json::json!({
+                "verdict": "failed", "copies": small(0), "steps": small(1), "answers_agreed": numbers[2],
+                "answers_differed_total": numbers[3],
+                "answers_differed": [{"step": small(4), "copy": small(5), "kind": "x", "expected": "", "actual": ""}],
+                "others_differed": [], "not_run": [{"step": small(6), "why": "", "because": small(7)}],
+            });
+            let mut bytes = report.to_string().into_bytes();
+            if cut < bytes.len() {
+                match put % 3 {
+                    0 => bytes.truncate(cut),
+                    1 => bytes[cut] = put,
+                    _ => {}
+                }
+            }
+            let folder = tempfile::tempdir().expect("a directory");
+            let path = folder.path().join("run.json");
+            std::fs::write(&path, bytes).expect("written");
+            match read(&path, &trace) {
+                Ok(_) => {
+                    let compared = crate::compare::Comparison::new(&trace, "a.ir", &[path]).expect("a report");
+                    crate::compare::to_json(&compared);
+                    crate::compare::to_text(&compared, true);
+                    compared.outcome();
+                }
+                Err(error) => proptest::prop_assert!(error.contains("run.json")),
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use replay_ir::Trace;
 use smb_vocabulary::subjects::Subjects;
 
-use causes::{By, Place};
+use causes::{By, Place, Troubles};
 use found::{Differed, Found};
 
 pub(crate) use json::to_json;
@@ -99,9 +99,10 @@ impl<'t> Comparison<'t> {
         for path in reports {
             let found = found::read(path, trace)?;
             let before = (total(&causes), replays);
-            for copy in 0..found.copies {
-                replays += 1;
-                add(trace, &subjects, &found, copy, &mut causes);
+            replays += found.copies as usize;
+            for mut troubles in causes::by_copy(trace, &found).into_values() {
+                causes::connect(trace, &subjects, &mut troubles);
+                add(&troubles, &mut causes);
             }
             runs.push(Run::new(
                 path.display().to_string(),
@@ -222,16 +223,10 @@ fn total(causes: &BTreeMap<Place, Cause>) -> (u64, u64) {
 }
 
 /// Adds what was otherwise in one copy of a run.
-fn add(
-    trace: &Trace,
-    subjects: &Subjects,
-    found: &Found,
-    copy: u32,
-    causes: &mut BTreeMap<Place, Cause>,
-) {
-    let troubles = causes::troubles(trace, subjects, found, copy);
-    for (&place, trouble) in &troubles {
-        let root = causes::root(&troubles, place);
+fn add(troubles: &Troubles<'_>, causes: &mut BTreeMap<Place, Cause>) {
+    let roots = causes::roots(troubles);
+    for (&place, trouble) in troubles {
+        let root = roots.get(&place).copied().unwrap_or(place);
         let cause = causes.entry(root).or_insert_with(|| Cause {
             place: root,
             what: Otherwise::default(),

@@ -232,3 +232,20 @@ fn thousands_of_differences_stay_readable() {
         "{text}"
     );
 }
+
+/// A chain as long as the trace, and a report that tells of more copies than anybody has run.
+#[test]
+fn the_time_it_takes_does_not_grow_with_the_square() {
+    const STEPS: u32 = 20_000;
+    let source = "ir 1\nclient A user=alice\n".to_owned() + &"A echo\n".repeat(STEPS as usize);
+    let not_run: Vec<Value> = (2..=STEPS).map(|step| missed(step, step - 1)).collect();
+    let mut run = report(STEPS, &[differed(1, "status", OK, NOT_FOUND)], &not_run);
+    run["copies"] = u32::MAX.into();
+    run["steps"] = (u64::from(STEPS) * u64::from(u32::MAX)).into();
+    let begun = std::time::Instant::now();
+    let (lines, json, _) = compared(&source, &[run]);
+    assert_eq!((lines.len(), lines[0].1.len()), (1, STEPS as usize - 1));
+    assert_eq!(json["replays"], u32::MAX);
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(30), "{took:?}");
+}

@@ -130,6 +130,8 @@ pub(super) struct Connections {
     next: ConnectionId,
     /// What all connections hold.
     held: usize,
+    /// The time of the last packet.
+    last: u64,
 }
 
 impl Connections {
@@ -140,6 +142,7 @@ impl Connections {
             known: HashMap::new(),
             next: 0,
             held: 0,
+            last: 0,
         }
     }
 
@@ -150,6 +153,9 @@ impl Connections {
         sink: &mut dyn FrameSink,
     ) {
         report.packets += 1;
+        if packet.time < std::mem::replace(&mut self.last, packet.time) {
+            report.note(Noted::Backwards);
+        }
         let found = link::segment(packet.link, packet.data, packet.original, report);
         let Some(segment) = found else { return };
         let to = self.ports.has(segment.to.port());
@@ -207,7 +213,8 @@ impl Connections {
         };
         connection.last = time;
         if connection.ended {
-            return;
+            let bytes = segment.payload.len() + segment.missing;
+            return report.note_many(Noted::AfterEnd, bytes as u64);
         }
         let before = connection.held();
         let id = connection.id;

@@ -39,12 +39,16 @@ pub enum Noted {
     CutOff,
     /// An IPv4 header whose checksum is wrong. The packet is used: captures on the sending host have such packets.
     BadChecksum,
+    /// A packet that is earlier than the one before it in the file.
+    Backwards,
     /// Bytes that were in the capture already.
     Retransmitted,
     /// Segments that came before an earlier one.
     OutOfOrder,
     /// Bytes sent twice that differ; the first ones are used.
     Conflicting,
+    /// Bytes that were sent on a connection after one end had closed or reset it, not read.
+    AfterEnd,
     /// Holes in a stream: bytes that were sent and that the capture does not have.
     Gaps,
     /// Bytes in these holes.
@@ -75,9 +79,11 @@ impl Noted {
             Self::Malformed => "packets with broken headers",
             Self::CutOff => "packets cut off by the capture's snapshot length",
             Self::BadChecksum => "IPv4 headers with a wrong checksum, used all the same",
+            Self::Backwards => "packets whose time is before that of the one in front of them",
             Self::Retransmitted => "bytes sent again",
             Self::OutOfOrder => "segments out of order",
             Self::Conflicting => "bytes sent again with another content; the first were used",
+            Self::AfterEnd => "bytes after the end of their connection, not read",
             Self::Gaps => "holes in a stream",
             Self::LostBytes => "bytes that the capture does not have",
             Self::MidStream => "connections without their beginning",

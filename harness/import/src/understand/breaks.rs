@@ -209,11 +209,12 @@ impl World {
     }
 
     /// The first open with a lease, of those that breaks on a connection can be about.
-    fn holder(&self, id: ConnectionId, key: Guid) -> Option<usize> {
+    fn holder(&mut self, id: ConnectionId, key: Guid) -> Option<usize> {
         let sessions = self.sessions_on(id);
-        let mut opens = self.opens.iter();
-        opens.position(|open| {
-            open.alive && open.lease == Some(key) && sessions.contains(&open.session)
+        let mut living = self.living().into_iter();
+        living.find(|&open| {
+            let open = &self.opens[open];
+            open.lease == Some(key) && sessions.contains(&open.session)
         })
     }
 

@@ -76,9 +76,10 @@ impl World {
         if let Some(node) = self.by_path.remove(&key(&from)) {
             self.by_path.insert(key(&to), node);
         }
-        for other in self.opens.iter_mut().filter(|open| open.alive) {
-            if key(&other.path) == key(&from) {
-                other.path.clone_from(&to);
+        for other in self.living() {
+            let path = &mut self.opens[other].path;
+            if key(path) == key(&from) {
+                path.clone_from(&to);
             }
         }
     }
@@ -94,19 +95,18 @@ impl World {
             let below = path.strip_prefix(&from)?;
             (below.is_empty() || below.starts_with('/')).then(|| format!("{to}{below}"))
         };
-        for open in self.opens.iter_mut().filter(|open| open.alive) {
-            if let Some(path) = moved(&open.path) {
-                open.path = path;
+        for open in self.living() {
+            let path = &mut self.opens[open].path;
+            if let Some(new) = moved(path) {
+                *path = new;
             }
         }
         let (from, to) = (from.to_lowercase(), to.to_lowercase());
         let below = format!("{from}/");
-        let all: Vec<String> = self
-            .by_path
-            .keys()
-            .filter(|path| **path == from || path.starts_with(&below))
-            .cloned()
-            .collect();
+        let itself = self.by_path.range(from.clone()..=from.clone());
+        let within = self.by_path.range(below.clone()..);
+        let within = within.take_while(|(path, _)| path.starts_with(&below));
+        let all: Vec<String> = itself.chain(within).map(|(path, _)| path.clone()).collect();
         for path in all {
             if let Some(node) = self.by_path.remove(&path) {
                 self.by_path

@@ -18,11 +18,10 @@ impl World {
     /// A file that is to be deleted when this open is closed goes with the last of its opens (MS-FSA 2.1.5.5).
     pub(super) fn delete_with_the_last(&mut self, open: usize) {
         let path = self.opens[open].path.clone();
-        let others = self
-            .opens
-            .iter_mut()
-            .filter(|other| other.alive && other.path == path);
-        others.for_each(|other| other.delete_on_close = true);
+        for other in self.living() {
+            let other = &mut self.opens[other];
+            other.delete_on_close |= other.path == path;
+        }
     }
 
     /// A client's connection has ended, or the capture.
@@ -61,8 +60,12 @@ impl World {
                 continue;
             }
             let mut lost = false;
-            for open in self.opens.iter_mut().filter(|open| open.session == index) {
-                if open.alive && open.file_id.is_some() {
+            for open in self.living() {
+                let open = &mut self.opens[open];
+                if open.session != index {
+                    continue;
+                }
+                if open.file_id.is_some() {
                     lost = true;
                     touches.push((Key::path(base(&open.path)), Touch::Change));
                     if open.delete_on_close {
@@ -145,10 +148,11 @@ impl World {
         }
         let lane = self.lanes.free(client, None, &self.drafts);
         let mut touches = Vec::new();
-        for open in self.opens.iter().filter(|open| {
-            open.session == index && open.alive && (!of_tree || open.tree == flight.tree_id)
-        }) {
-            touches.push((Key::path(base(&open.path)), Touch::Change));
+        for open in self.living() {
+            let open = &self.opens[open];
+            if open.session == index && (!of_tree || open.tree == flight.tree_id) {
+                touches.push((Key::path(base(&open.path)), Touch::Change));
+            }
         }
         let mut draft = Draft::new(lane, verb);
         if let (true, Some(name)) = (of_tree, name) {
@@ -179,7 +183,8 @@ impl World {
             }
             false => session.ended = true,
         }
-        for open in self.opens.iter_mut() {
+        for open in self.living() {
+            let open = &mut self.opens[open];
             if open.session == index && (!of_tree || open.tree == flight.tree_id) {
                 open.alive = false;
             }

@@ -3,7 +3,7 @@
 //! The first thing that the capture shows of a path decides: an open that found it, or a listing with it in, makes it
 //! one that was there; one that did not find it, or that made it, does not. What happens to it later is the steps' affair.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use smb_wire::FileAttributes;
 
@@ -55,8 +55,10 @@ impl Seen {
 pub(super) struct Initial {
     seen: HashSet<String>,
     existing: BTreeMap<String, Existing>,
-    /// Directories that steps have renamed: the new path and the old one, in lower case.
-    renamed: Vec<(String, String)>,
+    /// What steps have renamed: by the new path in lower case which renames led to it, from 0, and from where.
+    renamed: HashMap<String, Vec<(usize, String)>>,
+    /// How many renames there were.
+    renames: usize,
 }
 
 impl Initial {
@@ -115,24 +117,35 @@ impl Initial {
 
     /// A step has renamed something; what is below it has another path now.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
-        self.renamed.push((to.to_lowercase(), self.original(from)));
+        let renames = self.renamed.entry(to.to_lowercase()).or_default();
+        renames.push((self.renames, from.to_owned()));
+        self.renames += 1;
         self.seen.insert(to.to_lowercase());
     }
 
     /// The path that something had before the first step.
     fn original(&self, path: &str) -> String {
-        let mut path = path.to_owned();
-        for (new, old) in self.renamed.iter().rev() {
-            let below = path
-                .get(..new.len())
-                .is_some_and(|start| start.to_lowercase() == *new)
-                && path[new.len()..].starts_with('/');
-            if below {
-                return format!("{old}{}", &path[new.len()..]);
-            }
+        let parts =
+            |path: &str| -> Vec<usize> { path.match_indices('/').map(|(at, _)| at).collect() };
+        let mut path = path.trim_end_matches('/').to_owned();
+        // What was renamed itself is known by its new path.
+        let (mut ends, mut before) = (parts(&path), usize::MAX);
+        // Back from rename to rename.
+        loop {
+            let renames = ends.iter().filter_map(|&end| {
+                let renames = self.renamed.get(&path[..end].to_lowercase())?;
+                let earlier = renames.partition_point(|(rename, _)| *rename < before);
+                let (rename, from) = renames.get(earlier.checked_sub(1)?)?;
+                Some((*rename, from, end))
+            });
+            let Some((rename, from, end)) = renames.max() else {
+                return path;
+            };
+            path = format!("{from}{}", &path[end..]);
+            ends = parts(&path);
+            ends.push(path.len());
+            before = rename;
         }
-        path.truncate(path.trim_end_matches('/').len());
-        path
     }
 
     /// All that existed, parents before children.
@@ -156,5 +169,26 @@ mod tests {
         assert!(initial.observe("e/g", Seen::PRESENT));
         let all: Vec<_> = initial.into_existing().map(|item| item.path).collect();
         assert_eq!(all, ["d", "d/f", "d/g"]);
+    }
+
+    #[test]
+    fn the_last_rename_counts() {
+        let mut initial = Initial::default();
+        initial.rename("a", "B");
+        initial.rename("b/c", "d");
+        initial.rename("x", "a");
+        initial.rename("d", "a/y");
+        initial.rename("A", "z");
+        for (now, before) in [
+            ("b/f", "a/f"),
+            ("D/f/g", "a/c/f/g"),
+            ("z/f", "x/f"),
+            ("Z/Y/f", "a/c/f"),
+            ("z/y", "a/c"),
+            ("ab/f", "ab/f"),
+            ("e/", "e"),
+        ] {
+            assert_eq!(initial.original(now), before, "{now}");
+        }
     }
 }

@@ -25,6 +25,7 @@ mod listed;
 mod lock;
 mod login;
 mod losses;
+mod maps;
 mod messages;
 mod names;
 mod ntlm;
@@ -84,6 +85,8 @@ pub struct CaptureImport {
     pub replaced: (usize, usize),
     /// What was replaced, and by what. These are the names of the capture: no part of `Display`.
     pub replacements: Vec<(String, String)>,
+    /// What of the naming's names, identities and paths the capture does not have.
+    pub unused: Vec<String>,
 }
 
 impl CaptureImport {
@@ -103,13 +106,19 @@ impl fmt::Display for CaptureImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.capture, self.import)?;
         let (names, accounts) = self.replaced;
-        match names + accounts {
-            0 => Ok(()),
-            _ => writeln!(
+        if names + accounts > 0 {
+            writeln!(
                 f,
                 "replaced: {names} names of files, directories and streams, {accounts} accounts"
-            ),
+            )?;
         }
+        for unused in &self.unused {
+            writeln!(
+                f,
+                "noted: nothing in the capture is kept as, or becomes, `{unused}`"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -187,11 +196,26 @@ fn import_with(
         );
     }
     let (trace, import, names) = world.into_trace(name)?;
+    if trace.is_empty() {
+        return Err(ImportErrors::Capture {
+            name: name.to_owned(),
+            reason: format!("none of its requests can be repeated\n{capture}{import}"),
+        });
+    }
+    if let Some(path) = names.twice() {
+        return Err(ImportErrors::Capture {
+            name: name.to_owned(),
+            reason: format!(
+                "different paths of the capture become `{path}`: the map of paths must keep them apart"
+            ),
+        });
+    }
     let import = CaptureImport {
         capture,
         import,
         replaced: names.counts(),
         replacements: names.replacements(),
+        unused: names.unused(),
     };
     Ok((trace, import))
 }

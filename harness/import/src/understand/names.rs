@@ -1,12 +1,13 @@
 //! Names of the capture as the trace has them.
 
 use super::anonymize::NameKey;
+use super::maps::Maps;
 use super::paths::base;
 use super::security::is_of_accounts;
 use smb_vocabulary::paths;
 use smb_wire::UnicodeString;
 use smb_wire::security::Sid;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// A path of the capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,42 +65,34 @@ pub struct Naming {
 /// How names of the capture become names of the trace.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    naming: Naming,
-    keep: HashSet<String>,
+    key: Option<NameKey>,
+    /// Names that stay in small letters, with whether the capture has one.
+    keep: BTreeMap<String, bool>,
+    maps: Maps,
     replaced: HashMap<String, String>,
     users: BTreeMap<String, String>,
 }
 
 impl Names {
-    pub(super) fn new(mut naming: Naming) -> Self {
-        naming
-            .paths
-            .sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+    pub(super) fn new(naming: Naming) -> Self {
+        let kept = naming.keep.iter();
         Self {
-            keep: naming.keep.iter().map(|name| name.to_lowercase()).collect(),
-            naming,
+            key: naming.key,
+            keep: kept.map(|name| (name.to_lowercase(), false)).collect(),
+            maps: Maps::new(naming.identities, naming.paths),
             ..Self::default()
         }
     }
 
     /// A path, with a stream's name if it has one.
     pub(super) fn path(&mut self, path: &str) -> String {
-        for (from, to) in &self.naming.paths {
-            let below = path
-                .get(..from.len())
-                .filter(|start| start.eq_ignore_ascii_case(from))
-                .map(|start| &path[start.len()..]);
-            match below {
-                Some("") => return to.clone(),
-                Some(below) if below.starts_with(['/', ':']) => {
-                    let below = below.to_owned();
-                    let to = to.clone();
-                    return to + &self.parts(&below, '/');
-                }
-                _ => {}
-            }
-        }
-        self.parts(path, '/')
+        let new = match self.maps.path(path) {
+            None => self.parts(path, '/'),
+            Some((to, "")) => to,
+            Some((to, below)) => to + &self.parts(below, '/'),
+        };
+        self.maps.became(path, &new);
+        new
     }
 
     /// A path as it was on the wire.
@@ -124,23 +117,32 @@ impl Names {
 
     /// A part of a path, or a name without a path.
     fn part(&mut self, name: &str) -> String {
-        let Some(key) = &self.naming.key else {
+        let Some(key) = &self.key else {
             return name.to_owned();
         };
         if let Some(known) = self.replaced.get(name) {
             return known.clone();
         }
-        if self.keep.contains(&name.to_lowercase()) || is_made_up(name) {
+        if let Some(seen) = self.keep.get_mut(&name.to_lowercase()) {
+            *seen = true;
             return name.to_owned();
         }
-        let replaced = key.replace(name);
+        if is_made_up(name) {
+            return name.to_owned();
+        }
+        let mut replaced = key.replace(name);
+        // Again, until it is none that stays: still no two names give the same, and it ends, at the latest with the name
+        // itself.
+        while self.keep.contains_key(&replaced.to_lowercase()) || is_made_up(&replaced) {
+            replaced = key.replace(&replaced);
+        }
         self.replaced.insert(name.to_owned(), replaced.clone());
         replaced
     }
 
     /// Whether names are replaced.
     pub(super) fn replaces(&self) -> bool {
-        self.naming.key.is_some()
+        self.key.is_some()
     }
 
     /// The name of an extended attribute.
@@ -150,7 +152,7 @@ impl Names {
 
     /// Another identifier for one of an account: of the same form, the relative ones below 1000 as they are.
     pub(super) fn security_identifier(&self, sid: &Sid) -> Sid {
-        let Some(key) = self.naming.key.as_ref().filter(|_| is_of_accounts(sid)) else {
+        let Some(key) = self.key.as_ref().filter(|_| is_of_accounts(sid)) else {
             return sid.clone();
         };
         let (authority, parts) = (sid.authority(), sid.sub_authorities());
@@ -170,7 +172,7 @@ impl Names {
 
     /// A search pattern: what stands between its wildcards is replaced like a name.
     pub(super) fn pattern(&mut self, pattern: &str) -> String {
-        if self.naming.key.is_none() {
+        if self.key.is_none() {
             return pattern.to_owned();
         }
         if !pattern.contains(WILDCARDS) {
@@ -203,7 +205,7 @@ impl Names {
     /// Whether a pattern finds the same files under their new names.
     pub(super) fn finds_the_same(&self, pattern: &str) -> bool {
         let literal = pattern.trim_start_matches(WILDCARDS);
-        self.naming.key.is_none()
+        self.key.is_none()
             || !pattern.contains(WILDCARDS)
             || literal.is_empty()
             || literal.len() < pattern.len()
@@ -220,33 +222,44 @@ impl Names {
 
     /// An account.
     pub(super) fn identity(&mut self, domain: &str, user: &str) -> String {
-        let full = format!("{domain}\\{user}");
-        let mapped = self.naming.identities.iter().find(|(account, _)| {
-            account.eq_ignore_ascii_case(&full) || account.eq_ignore_ascii_case(user)
-        });
-        if let Some((_, identity)) = mapped {
-            return identity.clone();
+        if let Some(identity) = self.maps.identity(domain, user) {
+            return identity;
         }
-        if self.naming.key.is_none() && !user.is_empty() {
-            return user
-                .chars()
-                .map(
-                    |char| match char.is_alphanumeric() || "_.-".contains(char) {
-                        true => char,
-                        false => '_',
-                    },
-                )
+        if self.key.is_none() && !user.is_empty() {
+            let allowed = |char: char| char.is_alphanumeric() || "_.-".contains(char);
+            let chars = user.chars();
+            let mut name: String = chars
+                .map(|char| if allowed(char) { char } else { '_' })
                 .collect();
+            while self.maps.gives(&name) {
+                name.push('_');
+            }
+            return name;
         }
-        let number = self.users.len();
-        let next = match USERS.get(number) {
+        let full = format!("{domain}\\{user}").to_lowercase();
+        if let Some(known) = self.users.get(&full) {
+            return known.clone();
+        }
+        let names = (0..usize::MAX).map(|number| match USERS.get(number) {
             Some(user) => (*user).to_owned(),
             None => format!("user{}", number + 1),
-        };
-        self.users
-            .entry(full.to_lowercase())
-            .or_insert(next)
-            .clone()
+        });
+        let mut free = names.filter(|name| !self.maps.gives(name));
+        let next = free.nth(self.users.len()).unwrap_or_default();
+        self.users.insert(full, next.clone());
+        next
+    }
+
+    /// A path of the trace that different ones of the capture have become.
+    pub(super) fn twice(&self) -> Option<&str> {
+        self.maps.twice()
+    }
+
+    /// Of what was to be kept or mapped, what the capture does not have: by the names that the trace would have.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let kept = self.keep.iter().filter(|(_, seen)| !**seen);
+        let kept = kept.map(|(name, _)| name.as_str());
+        kept.chain(self.maps.unused()).map(str::to_owned).collect()
     }
 
     /// How many different names and accounts were replaced.
@@ -346,6 +359,39 @@ mod tests {
         assert_eq!(names.identity("CORP", "jones"), "alice");
         assert_eq!(names.identity("CORP", "miller"), "bob");
         assert_eq!(names.identity("corp", "Jones"), "alice");
+    }
+
+    #[test]
+    fn what_is_kept_or_mapped_is_nobody_elses() {
+        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        let letters: Vec<String> = ('a'..='y').map(String::from).collect();
+        let mut names = Names::new(Naming {
+            key: Some(NameKey::of(b"a test")),
+            keep: letters.clone(),
+            identities: vec![pair("boss", "Alice"), pair("nobody", "zoe")],
+            paths: vec![
+                pair("Home", "lab"),
+                pair("Old", "lab"),
+                pair("gone", "attic"),
+            ],
+        });
+        // All other letters stay, so this one does, too.
+        assert_eq!(names.path("z/A"), "z/A");
+        assert_eq!(names.path("share3/unknown-1"), "share3/unknown-1");
+        let users = ["x", "boss", "y", "x"].map(|user| names.identity("", user));
+        assert_eq!(users, ["bob", "Alice", "carol", "bob"]);
+        let file = names.path("home/file");
+        assert_eq!((names.path("HOME/file"), names.twice()), (file, None));
+        names.path("old/file");
+        assert!(names.twice().is_some_and(|path| path.starts_with("lab/")));
+        let unused = names.unused();
+        assert_eq!(unused.len(), 24 + 2, "{unused:?}");
+        assert!(unused.contains(&"zoe".to_owned()) && unused.contains(&"attic".to_owned()));
+        let mut names = Names::new(Naming {
+            identities: vec![pair("boss", "x")],
+            ..Naming::default()
+        });
+        assert_eq!(["x", "y"].map(|user| names.identity("", user)), ["x_", "y"]);
     }
 
     #[test]

@@ -12,6 +12,15 @@ use crate::capture::ConnectionId;
 use smb_wire::FileId;
 
 impl World {
+    /// The opens that are alive, in their order. One that is not never is again, so that a capture may have any number of them.
+    pub(super) fn living(&mut self) -> Vec<usize> {
+        let (looked_at, living) = &mut self.living;
+        living.extend(*looked_at..self.opens.len());
+        *looked_at = self.opens.len();
+        living.retain(|&open| self.opens[open].alive);
+        living.clone()
+    }
+
     /// The open that a request is about.
     pub(super) fn open_of(
         &mut self,

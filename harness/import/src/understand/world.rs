@@ -28,8 +28,10 @@ pub(super) struct World {
     pub(super) initial: Initial,
     pub(super) fills: Fills,
     pub(super) nodes: Vec<Node>,
-    pub(super) by_path: HashMap<String, usize>,
+    pub(super) by_path: BTreeMap<String, usize>,
     pub(super) opens: Vec<Open>,
+    /// Of the opens so far, so many at the last look, those that were alive then.
+    pub(super) living: (usize, Vec<usize>),
     pub(super) by_id: HashMap<(SessionIndex, FileId), usize>,
     pub(super) clients: Vec<Client>,
     pub(super) names: Names,
@@ -75,8 +77,9 @@ impl World {
             initial: Initial::default(),
             fills: Fills::default(),
             nodes: Vec::new(),
-            by_path: HashMap::new(),
+            by_path: BTreeMap::new(),
             opens: Vec::new(),
+            living: (0, Vec::new()),
             by_id: HashMap::new(),
             clients: Vec::new(),
             names,
@@ -195,5 +198,46 @@ impl FrameSink for World {
 
     fn closed(&mut self, id: ConnectionId, time: u64, by: Option<Direction>) {
         self.disconnected(id, time, by);
+        // Nothing refers to one without a session; there may be as many of these as a capture has packets.
+        let is_empty =
+            |connection: &Connection| connection.sessions.is_empty() && connection.encrypted == 0;
+        if self.connections.get(&id).is_some_and(is_empty) {
+            self.connections.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_on_which_nothing_was_done_are_forgotten() {
+        let mut world = World::new(
+            Names::default(),
+            CaptureKeys::default(),
+            Passwords::default(),
+        );
+        let info = ConnectionInfo {
+            client: ([10, 0, 0, 1], 50_000).into(),
+            server: ([10, 0, 0, 2], 445).into(),
+            time: 1,
+            mid_stream: false,
+        };
+        for id in 0..100 {
+            world.opened(id, &info);
+            world.frame(id, Direction::ToServer, 2, b"\xffSMBr");
+            world.closed(id, 3, (id % 2 == 0).then_some(Direction::ToServer));
+        }
+        // What is encrypted is told with its connection.
+        world.opened(100, &info);
+        world.frame(
+            100,
+            Direction::ToServer,
+            2,
+            &[&b"\xfdSMB"[..], &[0; 80]].concat(),
+        );
+        world.closed(100, 3, None);
+        assert_eq!(world.connections.len(), world.encrypted().len());
     }
 }
