@@ -26,7 +26,7 @@ const INSTRUCTIONS: &str = "*Instrumented*poll*";
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Short runs: about 5 minutes after the build instead of about 15.
+    /// Short runs: about 8 minutes after the build instead of about 20.
     #[arg(long)]
     quick: bool,
     /// Keep two threads busy beside everything.
@@ -182,9 +182,9 @@ fn clients(runner: &Runner, programs: &Programs, arguments: &Bench, table: &mut 
     println!("one connection, and some, on a local smbd …");
     let python = build::impacket(runner);
     let (seconds, rounds, connections) = if arguments.quick {
-        ("1", "3", "900")
+        ("1", "5", "900")
     } else {
-        ("3", "3", "900")
+        ("2", "9", "900")
     };
     let mut command = runner.program(&programs.one_connection, &[seconds, rounds, connections]);
     command.env("SMB_REPLAY_SOURCE", "local");

@@ -8,7 +8,7 @@
 //! Both sides are counted the same way: all connections are there and have worked for about a second ([`WARM`]), then
 //! answers are counted for SECONDS (2), with one request in flight on each connection, and CPU is user and system time of
 //! the client's process in that same time. What is compared runs one right after the other, in each of ROUNDS (3) rounds
-//! in the other order; a ratio is the median of those of the rounds.
+//! in the other order; a ratio is the median of those of the rounds, with the least and the greatest of them.
 
 mod clients;
 #[path = "../common/mod.rs"]
@@ -17,6 +17,7 @@ mod impacket;
 mod process;
 mod smbtorture;
 
+use std::fmt;
 use std::time::Duration;
 
 use replay_engine::Backend;
@@ -196,35 +197,44 @@ impl Table {
                 let cpu = of(|figures| figures.cpu_us);
                 if let (Some(rate), Some(cpu)) = (rate, cpu) {
                     let name = format!("{operation}, n = {n}: native / smbtorture");
-                    println!("| {name}: ops/s | {rate:.2} |");
-                    println!("| {name}: CPU an operation | {cpu:.2} |");
+                    println!("| {name}: ops/s | {rate} |");
+                    println!("| {name}: CPU an operation | {cpu} |");
                 }
             }
         }
         let rate = self.ratio("impacket", READ.name, 1, |figures| figures.per_second);
         if let Some(rate) = rate {
-            println!("| {}: native / Impacket: ops/s | {rate:.1} |", READ.name);
+            println!("| {}: native / Impacket: ops/s | {rate} |", READ.name);
         }
     }
 
-    /// The ratio of each round, and of these the median: what disturbs a round disturbs both.
+    /// The ratio of each round: what disturbs a round disturbs both.
     fn ratio(
         &self,
         other: &str,
         operation: &'static str,
         connections: usize,
         value: fn(&Figures) -> f64,
-    ) -> Option<f64> {
+    ) -> Option<Ratio> {
         let of = |client: &str| {
             let key = (client.to_owned(), operation, connections);
             self.rows.iter().find(|row| row.0 == key).map(|row| &row.1)
         };
         let pairs = of("native")?.iter().zip(of(other)?);
-        Some(median(
-            pairs
-                .map(|(ours, theirs)| value(ours) / value(theirs))
-                .collect(),
-        ))
+        let ratios = pairs.map(|(ours, theirs)| value(ours) / value(theirs));
+        Some(Ratio(ratios.collect()))
+    }
+}
+
+/// The same ratio in every round; shown are the median, and the least and the greatest.
+struct Ratio(Vec<f64>);
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let middle = median(self.0.clone());
+        write!(f, "{middle:.2} ({least:.2} to {greatest:.2})")
     }
 }
 
