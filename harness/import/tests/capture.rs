@@ -16,6 +16,7 @@ struct Seen {
     opened: Vec<bool>,
     frames: Vec<(ConnectionId, Direction, Vec<u8>)>,
     gaps: u64,
+    left: u64,
     closed: Vec<Option<Direction>>,
 }
 
@@ -30,6 +31,10 @@ impl FrameSink for Seen {
 
     fn gap(&mut self, _: ConnectionId, gap: Gap) {
         self.gaps += gap.bytes;
+    }
+
+    fn left(&mut self, _: ConnectionId, _: u64) {
+        self.left += 1;
     }
 
     fn closed(&mut self, _: ConnectionId, _: u64, by: Option<Direction>) {
@@ -131,6 +136,20 @@ fn the_same_ports_again_are_another_connection() {
     assert_eq!((seen.opened.len(), report.connections), (2, 2));
     assert_eq!(seen.closed, [Some(Direction::ToServer); 2]);
     assert_eq!(seen.frames.len(), 2 * expected().len());
+}
+
+#[test]
+fn who_has_ended_a_connection_first_has_ended_it() {
+    let mut packets = Ends::v4(445).conversation(&session_frames(), 1000, LinkType::Raw, 0);
+    let servers = packets.len() - 2;
+    let fin = packets.remove(servers);
+    packets.insert(servers - 2, fin);
+    let (seen, _) = read(&pcap(&packets, 101, false, false));
+    assert_eq!(
+        (seen.left, seen.closed),
+        (1, vec![Some(Direction::ToClient)])
+    );
+    assert_eq!((seen.frames, seen.gaps), (expected(), 0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Ends, Exchanges, id, pcap};
-use replay_import::capture::LinkType;
+use replay_import::capture::{Direction, LinkType};
 use replay_import::{CaptureImport, CaptureOptions, NameKey, Naming, import_capture};
 use smb_wire::messages::*;
 use smb_wire::*;
@@ -17,13 +17,21 @@ const NOT_FOUND: u32 = 0xC000_0225;
 
 /// The text of the trace, and the report, of connections one behind the other.
 fn import(connections: &[Exchanges], naming: Naming) -> (String, CaptureImport) {
+    import_packets(packets(connections).concat(), naming)
+}
+
+/// The packets of each connection.
+fn packets(connections: &[Exchanges]) -> Vec<Vec<Vec<u8>>> {
+    let packets = connections.iter().enumerate().map(|(number, all)| {
+        let ends = Ends::v4(445).with_client_port(50_000 + number as u16);
+        ends.conversation(&all.frames, 1400, LinkType::Ethernet, 0)
+    });
+    packets.collect()
+}
+
+fn import_packets(packets: Vec<Vec<u8>>, naming: Naming) -> (String, CaptureImport) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("a.pcap");
-    let mut packets = Vec::new();
-    for (number, all) in connections.iter().enumerate() {
-        let ends = Ends::v4(445).with_client_port(50_000 + number as u16);
-        packets.extend(ends.conversation(&all.frames, 1400, LinkType::Ethernet, 0));
-    }
     std::fs::write(&path, pcap(&packets, 1, false, false)).expect("written");
     let options = CaptureOptions {
         naming,
@@ -196,15 +204,44 @@ fn a_share_is_connected_again() {
     assert_eq!(report.import.skipped(), 0, "{report}");
 }
 
+/// A user who opens a file and leaves it so.
+fn works_on(user: &str, file: &str) -> Exchanges {
+    let mut all = let_in(user);
+    all.tree(r"\\server\share");
+    created(&mut all, file, 1);
+    all
+}
+
+/// A server that ends a connection has closed what was open there, whenever the client ends its half.
+#[test]
+fn a_connection_ends_when_its_server_ends_it() {
+    let [mut first, second] = [works_on("alice", "file"), works_on("bob", "file")];
+    let mut echo = FrameBuilder::new();
+    let header = common::header(99, Flags::empty());
+    echo.request(&header, &Request::Echo(EchoRequest));
+    first.frames.push((Direction::ToServer, echo.finish()));
+    let [mut first, second]: [_; 2] = packets(&[first, second]).try_into().expect("two");
+    // The client's FIN, what acknowledges it, the server's, and what acknowledges that.
+    let mut end = first.split_off(first.len() - 4);
+    let by_server = end.remove(2);
+    let all = [first, vec![by_server], second, end].concat();
+    let (text, report) = import_packets(all, Naming::default());
+    let of = |what: &str| {
+        text.find(what)
+            .unwrap_or_else(|| panic!("{what} in\n{text}"))
+    };
+    assert!(
+        of("A echo wire=header.flags=+0 -> CONNECTION_DISCONNECTED") < of("A disconnect"),
+        "{text}"
+    );
+    assert!(of("A disconnect") < of("B create"), "{text}");
+    assert_eq!(text.matches("A disconnect").count(), 1, "{text}");
+    assert_eq!(report.import.skipped(), 0, "{report}");
+}
+
 /// A server closes what a lost connection had open some time after it, so that who came later waits with its connection.
 #[test]
 fn who_came_after_a_loss_connects_after_it() {
-    let works_on = |user: &str, file: &str| {
-        let mut all = let_in(user);
-        all.tree(r"\\server\share");
-        created(&mut all, file, 1);
-        all
-    };
     let all = [
         works_on("alice", r"d\file"),
         works_on("bob", r"d\other"),

@@ -101,7 +101,9 @@ pub trait FrameSink {
     fn frame(&mut self, id: ConnectionId, direction: Direction, time: u64, frame: &[u8]);
     /// Bytes are missing before the next frame.
     fn gap(&mut self, id: ConnectionId, gap: Gap);
-    /// Nothing more comes; `by` has ended it, or neither before the end of the capture.
+    /// The server has ended its half of a connection, and so sends nothing more; its client has not yet.
+    fn left(&mut self, _id: ConnectionId, _time: u64) {}
+    /// Nothing more comes; `by` has ended it first, or neither before the end of the capture.
     fn closed(&mut self, id: ConnectionId, time: u64, by: Option<Direction>);
 }
 
@@ -117,6 +119,8 @@ struct Connection {
     last: u64,
     /// The client's initial sequence number, if its SYN was seen.
     initial: Option<u32>,
+    /// The server has ended its half.
+    left: bool,
     ended: bool,
 }
 
@@ -265,7 +269,14 @@ impl Connections {
             // What the other end still sends is read; a connection that its client has left answers nothing.
             let over = segment.reset || direction == Direction::ToServer;
             if over {
-                self.end(key, time, Some(direction), report, sink);
+                let by = match connection.left {
+                    true => Direction::ToClient,
+                    false => direction,
+                };
+                self.end(key, time, Some(by), report, sink);
+            } else if !connection.left && connection.sides[1].stream.is_complete() {
+                connection.left = true;
+                sink.left(id, time);
             }
         }
         self.stay_within_bounds(report, sink);
@@ -290,6 +301,7 @@ impl Connections {
             sides: [side(), side()],
             last: time,
             initial: (segment.syn && direction == Direction::ToServer).then_some(segment.sequence),
+            left: false,
             ended: false,
         };
         self.next += 1;

@@ -147,6 +147,11 @@ impl Stream {
         self.end = self.place(sequence);
     }
 
+    /// Whether all that was sent has come, up to the end.
+    pub(super) fn is_complete(&self) -> bool {
+        self.end.is_some_and(|end| self.position >= end)
+    }
+
     /// Passes over every hole, and what is missing at the end: nothing more will come.
     pub(super) fn end(
         &mut self,

@@ -144,6 +144,8 @@ pub(super) struct Connection {
     pub(super) client_guid: Guid,
     /// Bytes of it are missing somewhere.
     pub(super) has_gaps: bool,
+    /// The server has ended it.
+    pub(super) left: bool,
     pub(super) dialect: Option<Dialect>,
     pub(super) signing_required: bool,
     /// The sessions on it by their SessionIds.

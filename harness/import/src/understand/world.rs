@@ -162,6 +162,7 @@ impl FrameSink for World {
                 mid_stream: info.mid_stream,
                 client_guid: Guid::default(),
                 has_gaps: false,
+                left: false,
                 dialect: None,
                 signing_required: false,
                 sessions: HashMap::new(),
@@ -181,6 +182,13 @@ impl FrameSink for World {
     }
 
     fn frame(&mut self, id: ConnectionId, direction: Direction, time: u64, frame: &[u8]) {
+        if self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.left)
+        {
+            return self.skip("frame", "the server had ended the connection");
+        }
         match FrameKind::of(frame) {
             Some(FrameKind::Plain) => self.plain(id, direction, time, frame),
             Some(FrameKind::Encrypted) => self.encrypted_frame(id, direction, time, frame),
@@ -193,6 +201,13 @@ impl FrameSink for World {
     fn gap(&mut self, id: ConnectionId, _: Gap) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.has_gaps = true;
+        }
+    }
+
+    fn left(&mut self, id: ConnectionId, time: u64) {
+        self.disconnected(id, time, Some(Direction::ToClient));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.left = true;
         }
     }
 
