@@ -45,7 +45,7 @@ impl World {
             }
         }
         let mut clients: Vec<ClientIndex> = Vec::new();
-        let mut touches = Vec::new();
+        let (mut files, mut gone_from) = (Vec::new(), Vec::new());
         for index in sessions {
             let session = &mut self.sessions[index];
             let Some(channel) = session.channel(id).filter(|channel| channel.alive) else {
@@ -67,9 +67,9 @@ impl World {
                 }
                 if open.file_id.is_some() {
                     lost = true;
-                    touches.push((Key::path(base(&open.path)), Touch::Change));
+                    files.push((Key::path(base(&open.path)), Touch::Change));
                     if open.delete_on_close {
-                        touches.extend(listings(&open.path, Touch::Change));
+                        gone_from.extend(listings(&open.path, Touch::Change));
                     }
                 }
                 open.alive = false;
@@ -86,11 +86,12 @@ impl World {
         if by.is_none() {
             return;
         }
+        let touches = [&files[..], &gone_from].concat();
         for client in clients {
             let lane = self.lanes.free(client, None, &self.drafts);
             let step = self.add(Draft::new(lane, "disconnect"), Some(time), &touches, false);
             self.drafts[step].progress = Progress::Done;
-            self.losses.lost(step, &touches);
+            self.losses.lost(step, &files, &gone_from);
         }
     }
 

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     count: usize,
-    /// By what was open: which losses, and their steps.
-    of: HashMap<Key, Vec<(usize, StepIndex)>>,
+    /// By what was open, and by the directories that a file went from with it: which losses, and their steps.
+    files: HashMap<Key, Vec<(usize, StepIndex)>>,
+    listings: HashMap<Key, Vec<(usize, StepIndex)>>,
     /// The steps that connect clients which came later, and how many losses there had been.
     later: HashMap<ClientIndex, (StepIndex, usize)>,
 }
@@ -23,9 +24,16 @@ impl Losses {
     }
 
     /// A connection has ended, which this step says, and with it what was open there.
-    pub(super) fn lost(&mut self, step: StepIndex, touches: &[(Key, Touch)]) {
-        for &(key, _) in touches {
-            self.of.entry(key).or_default().push((self.count, step));
+    pub(super) fn lost(
+        &mut self,
+        step: StepIndex,
+        files: &[(Key, Touch)],
+        listings: &[(Key, Touch)],
+    ) {
+        for (all, keys) in [(&mut self.files, files), (&mut self.listings, listings)] {
+            for &(key, _) in keys {
+                all.entry(key).or_default().push((self.count, step));
+            }
         }
         self.count += 1;
     }
@@ -37,7 +45,8 @@ impl Losses {
         }
     }
 
-    /// A step of a client works on this. The last loss of it before the client came stands for the earlier ones, whose steps it waits for.
+    /// A step of a client works on this, or lists it. The last loss of it before the client came stands for the earlier ones, whose
+    /// steps it waits for.
     pub(super) fn works_on(
         &self,
         client: ClientIndex,
@@ -47,8 +56,10 @@ impl Losses {
         let Some(&(connect, losses)) = self.later.get(&client) else {
             return;
         };
-        for (key, _) in touches {
-            let of_key = self.of.get(key).map_or(&[][..], |of_key| of_key);
+        for (key, touch) in touches {
+            let lists = || self.listings.get(key).filter(|_| *touch == Touch::Look);
+            let of_key = self.files.get(key).or_else(lists);
+            let of_key = of_key.map_or(&[][..], |of_key| of_key);
             let before = of_key.partition_point(|&(number, _)| number < losses);
             let Some(&(_, step)) = before.checked_sub(1).and_then(|at| of_key.get(at)) else {
                 continue;

@@ -147,9 +147,12 @@ impl World {
         }
         let client = self.lanes.client_of(draft.lane);
         let owner = self.clients[client].channel_of.unwrap_or(client);
+        let connects = draft.verb == "connect";
         let step = self.drafts.push(draft);
         self.lanes.put(step, touches, part, &mut self.drafts);
-        self.losses.works_on(owner, touches, &mut self.drafts);
+        if !connects {
+            self.losses.works_on(owner, touches, &mut self.drafts);
+        }
         step
     }
 }
