@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replay_engine::{Backend, Kind, RunOptions, RunReport, Site, Verdict};
+use replay_engine::{Backend, Kind, RunOptions, RunReport, Site, Stop, Verdict};
 use replay_ir::Trace;
 use samba_servers::{CaseSite, Server};
 
@@ -92,6 +92,11 @@ pub(crate) async fn replay(shared: &Shared, request: Request<'_>) -> Result<Repl
             }
         }
         Err(reason) => {
+            let stop = &request.options.stop;
+            let reason = match stop.as_ref().is_some_and(Stop::is_asked) {
+                true => "the run was stopped before its first step".to_owned(),
+                false => reason,
+            };
             let gone = shared.gone().await;
             let mut troubles = Vec::new();
             close(case, unit, false, gone.as_deref(), &mut troubles).await;

@@ -23,10 +23,19 @@ impl Display {
             return Self { task: None };
         }
         let bar = ProgressBar::new(0);
-        let style = "{elapsed_precise} {bar:12} {human_pos}/{human_len} steps, {msg}";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        let style = |template: &str| {
+            ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar())
+        };
+        bar.set_style(style("{elapsed_precise} {msg}"));
+        bar.set_message("making the trace's place on the server");
+        let steps = style("{elapsed_precise} {bar:12} {human_pos}/{human_len} steps, {msg}");
         let shown = bar.clone();
         let task = tokio::spawn(async move {
+            while progress.steps_total.load(Relaxed) == 0 {
+                shown.tick();
+                tokio::time::sleep(EVERY).await;
+            }
+            shown.set_style(steps);
             loop {
                 update(&shown, &progress);
                 tokio::time::sleep(EVERY).await;
