@@ -8,6 +8,8 @@ mod fake;
 mod pace;
 #[path = "hostile/sessions.rs"]
 mod sessions;
+#[path = "hostile/signatures.rs"]
+mod signatures;
 #[path = "hostile/violations.rs"]
 mod violations;
 
@@ -224,8 +226,12 @@ async fn no_secret_is_logged() {
     message[50] ^= 1;
     fake.frame(&message).await;
     player.done(step(0), None).await;
+    drop(fake);
+    player.lost(A).await;
     player.close().await;
-    assert!(logs_contain("connection ended"), "the client logs at all");
+    for logged in ["answer discarded", "connection ended"] {
+        assert!(logs_contain(logged), "the client logs at all: {logged}");
+    }
     assert!(!logs_contain(PASSWORD));
     for level in ["session_key", "signing_key", "Secret", "password"] {
         logs_assert(|lines| {

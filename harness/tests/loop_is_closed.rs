@@ -12,7 +12,7 @@ use replay_ir::{ClientId, Step, Trace};
 use smb_vocabulary::{ClientSettings, is_channel};
 
 /// Traces of the suite that pass against every server, of all kinds that a capture shows in full.
-const TRACES: [&str; 58] = [
+const TRACES: [&str; 61] = [
     "acl/automatic-inheritance.ir",
     "acl/moved-files-keep-their-list.ir",
     "compound/create-query-close.ir",
@@ -26,13 +26,16 @@ const TRACES: [&str; 58] = [
     "io/large.ir",
     "ioctl/copychunk-and-locks.ir",
     "ioctl/network-interfaces-refused.ir",
+    "lease/broken-when-a-connection-has-ended.ir",
     "lease/epoch-of-the-same-state.ir",
+    "lease/raised-on-another-connection.ir",
     "lease/supersede-breaks-to-none.ir",
     "lease/version-2-epoch.ir",
     "lock/blocking-closed.ir",
     "multichannel/acknowledged-on-the-other-channel.ir",
     "multichannel/bind-to-an-old-dialect.ir",
     "multichannel/bind-with-a-wrong-password.ir",
+    "multichannel/bind-without-the-flag.ir",
     "multichannel/bind-with-an-old-dialect.ir",
     "multichannel/bind-with-another-dialect.ir",
     "multichannel/bind.ir",
@@ -309,6 +312,13 @@ fn the_trace_that_comes_out_is_the_one_that_went_in() {
             return;
         };
         let (before, after) = (load(&path), load(&folder.path().join("out.ir")));
+        let guids = [&before, &after].map(|trace| {
+            let clients = trace.clients().iter();
+            clients
+                .filter(|client| client.arg("client-guid").is_some())
+                .count()
+        });
+        assert_eq!(guids[0], guids[1], "{name}: who shares a ClientGuid");
         for client in missing(&before, &after) {
             wrong.push(format!("{name}: {client} of\n{out}"));
         }

@@ -26,6 +26,9 @@ pub(crate) struct Agree {
     /// The program, if it is built already; without it, it is built with optimization.
     #[arg(long)]
     program: Option<PathBuf>,
+    /// A file with passwords of the captures' accounts, for what is encrypted or must be known to be imported.
+    #[arg(long)]
+    passwords: Option<PathBuf>,
     /// Replay at the captures' own times multiplied by this, instead of as fast as possible: servers notice the end of a
     /// connection some time after it, which a capture with such ends depends on.
     #[arg(long)]
@@ -118,6 +121,9 @@ fn one(runner: &Runner, arguments: &Agree, program: &Path, capture: &Path, out: 
     }
     if let Some(port) = arguments.port {
         import.args(["--port", &port.to_string()]);
+    }
+    if let Some(passwords) = &arguments.passwords {
+        import.arg("--passwords").arg(passwords);
     }
     let imported = runner.run(&mut import, RUNNING);
     if imported.is_err() || !trace.is_file() {

@@ -55,6 +55,7 @@ struct Wishes {
     signing_required: bool,
     encryption_required: bool,
     wrong_key: bool,
+    no_binding: bool,
 }
 
 /// What an answer means.
@@ -97,6 +98,7 @@ impl Authentication {
                 signing_required: settings.signing_required,
                 encryption_required: settings.encryption == Encryption::Required,
                 wrong_key: settings.wrong_key,
+                no_binding: settings.no_binding,
             },
             named: named(settings),
             bond: None,
@@ -133,8 +135,8 @@ impl Authentication {
     pub(super) fn request(&mut self) -> SessionSetupRequest {
         SessionSetupRequest {
             flags: match self.bond {
-                Some(_) => SessionSetupFlags::BINDING,
-                None => SessionSetupFlags::empty(),
+                Some(_) if !self.wishes.no_binding => SessionSetupFlags::BINDING,
+                _ => SessionSetupFlags::empty(),
             },
             security_mode: self.basis.security_mode,
             capabilities: self.basis.capabilities & Capabilities::DFS,

@@ -47,7 +47,9 @@ pub(super) fn receive(state: &mut State, message: &[u8], at: Instant) -> Result<
 
 fn oplock(state: &mut State, notification: &OplockBreakNotification, at: Instant) {
     let to = notification.oplock_level;
-    let Some(step) = state.opens.lock().by_file_id(notification.file_id) else {
+    let group = state.group.number;
+    let known = state.opens.lock().by_file_id(notification.file_id, group);
+    let Some(step) = known else {
         // A handle that nobody knows has no level that could be told; the server says only what is left.
         report(state, None, Vec::new(), answer::oplock_break(to, to));
         return;
@@ -72,7 +74,7 @@ fn oplock(state: &mut State, notification: &OplockBreakNotification, at: Instant
 fn lease(state: &mut State, notification: &LeaseBreakNotification, at: Instant) {
     let key = Key::Lease(notification.lease_key);
     let opens = state.opens.lock();
-    let opened_by = opens.by_lease(notification.lease_key);
+    let opened_by = opens.by_lease(notification.lease_key, state.group.number);
     let others = opens.handles_of(key);
     let mut others: Vec<_> = others.filter(|other| Some(*other) != opened_by).collect();
     drop(opens);
@@ -138,7 +140,10 @@ fn acknowledge(
     since: Option<Instant>,
 ) {
     let (file_id, lease) = target(state, key, step);
-    let home = state.opens.lock().home(step).unwrap_or_default();
+    let group = state.group.number;
+    let home = state.opens.lock().home(step);
+    // The key of a lease is enough, in whatever session of the ClientGuid (MS-SMB2 3.3.5.22.2).
+    let home = home.filter(|home| home.group == group).unwrap_or_default();
     let Some(transport) = state.transport() else {
         return;
     };
@@ -169,44 +174,63 @@ fn acknowledge(
     react(state, reaction);
 }
 
-/// Closes all handles under the key instead of acknowledging.
+/// Closes all handles under the key instead of acknowledging; those of other connections are left for these to close.
 fn close(state: &mut State, key: Key, at: Instant) {
-    let mut steps: Vec<_> = state.opens.lock().handles_of(key).collect();
+    let group = state.group.number;
+    let mut opens = state.opens.lock();
+    let mut steps: Vec<_> = opens.handles_of(key).collect();
     steps.sort_unstable();
-    for step in steps {
-        let file_id = state.opens.lock().file_id(step).unwrap_or_default();
-        let home = state.opens.lock().home(step).unwrap_or_default();
-        let Some(transport) = state.transport() else {
-            return;
-        };
-        let flags = CloseFlags::empty();
-        let item = Item {
-            waiter: Waiter::Break {
-                opened_by: step,
-                settles: Settles::Close,
-            },
-            closes: Some(step),
-            ..home.item(Request::Close(CloseRequest { flags, file_id }))
-        };
-        let with = "close".to_owned();
-        let sent = transport.send(&[item]).map_err(|error| error.to_string());
-        let reaction = match sent {
-            Ok(()) => {
-                state.opens.lock().closed_by_policy(step);
-                Reaction::Answered {
-                    opened_by: step,
-                    with,
-                    latency: Some(at.elapsed()),
-                }
-            }
-            Err(reason) => Reaction::Failed {
+    let is_own = |step: &StepId| opens.home(*step).is_some_and(|home| home.group == group);
+    let (own, elsewhere): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_own);
+    for step in elsewhere {
+        opens.close_elsewhere(step, at);
+    }
+    drop(opens);
+    own.into_iter().for_each(|step| close_one(state, step, at));
+}
+
+/// Closes what a break that came on another connection leaves for this one to close.
+pub(super) fn close_own(state: &mut State) {
+    let group = state.group.number;
+    let steps = state.opens.lock().take_to_close(group);
+    for (step, at) in steps {
+        close_one(state, step, at);
+    }
+}
+
+fn close_one(state: &mut State, step: StepId, at: Instant) {
+    let file_id = state.opens.lock().file_id(step).unwrap_or_default();
+    let home = state.opens.lock().home(step).unwrap_or_default();
+    let Some(transport) = state.transport() else {
+        return;
+    };
+    let flags = CloseFlags::empty();
+    let item = Item {
+        waiter: Waiter::Break {
+            opened_by: step,
+            settles: Settles::Close,
+        },
+        closes: Some(step),
+        ..home.item(Request::Close(CloseRequest { flags, file_id }))
+    };
+    let with = "close".to_owned();
+    let sent = transport.send(&[item]).map_err(|error| error.to_string());
+    let reaction = match sent {
+        Ok(()) => {
+            state.opens.lock().closed_by_policy(step);
+            Reaction::Answered {
                 opened_by: step,
                 with,
-                reason,
-            },
-        };
-        react(state, reaction);
-    }
+                latency: Some(at.elapsed()),
+            }
+        }
+        Err(reason) => Reaction::Failed {
+            opened_by: step,
+            with,
+            reason,
+        },
+    };
+    react(state, reaction);
 }
 
 pub(super) fn react(state: &State, reaction: Reaction) {
@@ -311,13 +335,17 @@ impl Later {
 }
 
 /// Acknowledges a break when its time has come, unless it is over by then: on the connection on which it arrived, or on
-/// another channel of the session when that one is gone.
+/// another channel of the session when that one is gone, for a lease on another connection of the ClientGuid.
 async fn alarm(shared: Arc<Shared>, generation: u32, later: Later) {
     tokio::time::sleep_until((later.since + later.delay).into()).await;
     if shared.late(later, Some(generation)) {
         return;
     }
-    for other in shared.group.others(&shared) {
+    let others = match later.key {
+        Key::Oplock(_) => shared.group.others(&shared),
+        Key::Lease(_) => shared.group.peers.others(&shared),
+    };
+    for other in others {
         if other.late(later, None) {
             return;
         }
@@ -334,7 +362,8 @@ impl Shared {
             return false;
         }
         let released = state.opens.lock().released();
-        let due = state.opens.lock().due(later.key, later.number);
+        let group = self.group.number;
+        let due = state.opens.lock().due(later.key, later.number, group);
         if let Some((level, step)) = due {
             acknowledge(&mut state, later.key, step, level, None);
         }

@@ -53,7 +53,8 @@ fn handles(state: &mut State) -> Vec<Item> {
         let flags = CloseFlags::empty();
         home.item(Request::Close(CloseRequest { flags, file_id }))
     };
-    state.opens.lock().open_handles().map(close).collect()
+    let group = state.group.number;
+    state.opens.lock().open_handles(group).map(close).collect()
 }
 
 /// A TREE_DISCONNECT for every tree.
@@ -64,6 +65,7 @@ fn trees(state: &mut State) -> Vec<Item> {
             let home = Home {
                 session: slot,
                 tree: Some(tree),
+                ..Home::default()
             };
             home.item(Request::TreeDisconnect(TreeDisconnectRequest))
         })
@@ -76,7 +78,7 @@ fn logoffs(state: &mut State) -> Vec<Item> {
     let logoff = |(session, _): (u16, &Session)| {
         let home = Home {
             session,
-            tree: None,
+            ..Home::default()
         };
         home.item(Request::Logoff(LogoffRequest))
     };

@@ -54,7 +54,7 @@ pub(super) struct State {
     pub(super) trace: Arc<Trace>,
     /// Where it stands.
     pub(super) phase: Phase,
-    /// What is open on it, and on the other channels of its session.
+    /// What is open on it, and on the other connections of its ClientGuid.
     pub(super) opens: SharedOpens,
     /// Whom the names in security descriptors stand for.
     pub(super) principals: Principals,
@@ -96,7 +96,8 @@ pub(super) enum End {
 impl Shared {
     /// A connection that is not set up, with its owner as its only client.
     pub(super) fn new(context: ClientContext) -> Arc<Self> {
-        let group = Arc::new(Group::new(&context));
+        let registry = Registry::of(&context);
+        let group = Arc::new(Group::new(&context, &registry));
         Self::with_group(context, group, false)
     }
 
@@ -112,7 +113,7 @@ impl Shared {
 
     fn with_group(context: ClientContext, group: Arc<Group>, is_channel: bool) -> Arc<Self> {
         let trace = context.trace.clone();
-        let registry = context.run.get_or_init(|| Registry::new(&trace));
+        let registry = Registry::of(&context);
         let realm = context.target.realm.as_ref();
         let domain = realm.and_then(|realm| realm.sid.as_deref());
         let state = State {
@@ -123,7 +124,7 @@ impl Shared {
             owner: context.client,
             trace: trace.clone(),
             phase: Phase::Down("it has not connected".to_owned()),
-            opens: group.opens.clone(),
+            opens: group.peers.opens.clone(),
             principals: Principals::new(&*context.sids).in_domain(domain),
             generation: 0,
             later: Vec::new(),
@@ -139,15 +140,21 @@ impl Shared {
             registry,
             state: Mutex::new(state),
         });
-        shared.group.add(&shared);
+        shared.group.peers.add(&shared);
         shared
     }
 
-    /// What is done about the other channels when a step may go on there: one after the other is locked, this one not.
+    /// What is done about the other connections of the ClientGuid when a step may go on there, or a handle is to be closed:
+    /// one after the other is locked, this one not.
     pub(super) fn release_others(&self, before: u64) {
-        if self.group.opens.lock().released() != before {
-            for other in self.group.others(self) {
-                other.release(&mut other.lock());
+        let opens = self.group.peers.opens.lock();
+        let concerned = opens.released() != before || opens.closes_elsewhere();
+        drop(opens);
+        if concerned {
+            for other in self.group.peers.others(self) {
+                let mut state = other.lock();
+                breaks::close_own(&mut state);
+                other.release(&mut state);
             }
         }
     }
@@ -307,7 +314,8 @@ impl Shared {
                 }
                 let last = self.group.down();
                 alone = last;
-                state.opens.lock().end_of_connection(last);
+                let group = self.group.number;
+                state.opens.lock().end_of_connection(group, last);
                 let owner = transport.session(0).filter(|session| session.logged_in);
                 state.lost_session = owner.filter(|_| last).map_or(0, |session| session.id);
                 let guilty = culprit.and_then(|id| transport.pending.remove(id));

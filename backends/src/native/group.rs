@@ -1,37 +1,34 @@
 //! The channels of a session (MS-SMB2 3.2.1.3, Session.ChannelList): connections with one ClientGuid that share the
-//! session's keys, its trees, and what is open in it, with oplocks and leases. A connection without others is a group of
-//! its own.
+//! session's keys, its trees, and what is open in it, with oplocks. A connection without others is a group of its own.
 //!
 //! A lock of the group is taken after that of a connection's [`State`](super::connection::State), never before it, and
 //! never are two connections locked together.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smb_vocabulary::has_channels;
-use smb_wire::Guid;
 
 use super::connection::Shared;
-use super::opens::SharedOpens;
+use super::peers::Peers;
+use super::registry::Registry;
 use super::secure::Security;
 use super::sessions::{Session, Tree};
 use replay_engine::ClientContext;
 
 /// What all channels of a session have in common.
 pub(super) struct Group {
-    /// ClientGuid of each.
-    pub(super) client_guid: Guid,
+    /// The connections of its ClientGuid, these among them.
+    pub(super) peers: Arc<Peers>,
+    /// Tells it from the other groups of that ClientGuid.
+    pub(super) number: u16,
     /// The trace has further channels, so SMB2_GLOBAL_CAP_MULTI_CHANNEL is offered.
     pub(super) multichannel: bool,
-    /// What is open.
-    pub(super) opens: SharedOpens,
     known: Mutex<Known>,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The connections, that of the owner first.
-    channels: Vec<Weak<Shared>>,
-    /// How many of them are established.
+    /// How many channels are established.
     up: usize,
     bond: Option<Bond>,
     /// Session.ChannelSequence.
@@ -71,11 +68,12 @@ impl Bond {
 
 impl Group {
     /// The group of a client with a connection of its own.
-    pub(super) fn new(context: &ClientContext) -> Self {
+    pub(super) fn new(context: &ClientContext, registry: &Registry) -> Self {
+        let peers = registry.peers(&context.trace, context.client);
         Self {
-            client_guid: Guid(super::random()),
+            number: peers.add_group(),
+            peers,
             multichannel: has_channels(&context.trace, context.client),
-            opens: SharedOpens::default(),
             known: Mutex::default(),
         }
     }
@@ -84,21 +82,11 @@ impl Group {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A further channel, or the owner's.
-    pub(super) fn add(&self, channel: &Arc<Shared>) {
-        self.lock().channels.push(Arc::downgrade(channel));
-    }
-
-    /// The other channels, established or not.
+    /// The other channels, established or not, that of the owner first.
     pub(super) fn others(&self, than: &Shared) -> Vec<Arc<Shared>> {
-        if !self.multichannel {
-            return Vec::new();
-        }
-        let channels: Vec<_> = self.lock().channels.iter().map(Weak::upgrade).collect();
-        let others = channels.into_iter().flatten();
+        let mut others = self.peers.others(than);
+        others.retain(|other| std::ptr::eq(&raw const *other.group, self));
         others
-            .filter(|other| !std::ptr::eq(&raw const **other, than))
-            .collect()
     }
 
     /// A connection is established.

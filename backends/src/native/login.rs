@@ -102,7 +102,9 @@ async fn connect(shared: &Shared, start: Start) -> Result<Connected, Outcome> {
     if let (Err(outcome), Some(recorder)) = (&logged_in, &attempt.transport.recorder) {
         let (by_server, reason) = match outcome {
             Outcome::Lost(reason) => (true, reason.as_str()),
-            Outcome::Violation(reason) | Outcome::Broken(reason) => (false, reason.as_str()),
+            Outcome::Violation(reason) | Outcome::Discarded(reason) | Outcome::Broken(reason) => {
+                (false, reason.as_str())
+            }
             Outcome::Answered(_) => (false, "the server refused"),
         };
         recorder.ended(by_server, reason);
@@ -388,6 +390,7 @@ impl Attempt {
                         bytes: message.to_vec(),
                     });
                 }
+                Accepted::Discarded(_, reason) => return Err(Outcome::Discarded(reason)),
             }
         }
     }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `login`, `negotiate`, `authentication`, `auth`, `anonymous` | set a connection up |
 //! | `sessions`, `setup` | sessions beside the first, and what an established connection logs in |
-//! | `group` | the channels of a session |
+//! | `group`, `peers` | the channels of a session, and the connections of a ClientGuid |
 //! | `connection`, `submit`, `receive`, `breaks`, `close`, `leave` | clients, requests, answers, breaks, the end |
 //! | `transport`, `item`, `compose`, `credits`, `pending`, `opens`, `secure` | the state of an established connection |
 //! | `caching`, `oplock_state` | what a client may cache, and what a break means for that |
@@ -36,6 +36,7 @@ mod login;
 mod negotiate;
 mod opens;
 mod oplock_state;
+mod peers;
 mod pending;
 mod pump;
 mod receive;

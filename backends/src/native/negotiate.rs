@@ -58,10 +58,11 @@ impl Offer {
         let mut security_mode = SecurityMode::SIGNING_ENABLED;
         security_mode.set(SecurityMode::SIGNING_REQUIRED, settings.signing_required);
         let max = settings.dialects.max;
+        let multichannel = settings.multichannel || group.multichannel;
         let request = NegotiateRequest {
             security_mode,
-            capabilities: capabilities(max, !ciphers.is_empty(), group.multichannel),
-            client_guid: group.client_guid,
+            capabilities: capabilities(max, !ciphers.is_empty(), multichannel),
+            client_guid: group.peers.client_guid,
             negotiate_contexts: match max {
                 Dialect::SMB_3_1_1 => contexts(&ciphers, &signing, host),
                 _ => Vec::new(),

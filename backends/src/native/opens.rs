@@ -1,10 +1,11 @@
-//! What is open on a connection, or on all channels of a session: which FileId a handle is, and what the client may
-//! cache of it.
+//! What is open on the connections of a ClientGuid: which FileId a handle is, and what the client may cache of it.
 //!
-//! A handle is known by the step that opened it, so a name that is opened again is another handle.
+//! A handle is known by the step that opened it, so a name that is opened again is another handle. It belongs to a session,
+//! with all its channels (a *group*); a lease belongs to all of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use replay_ir::StepId;
 use smb_vocabulary::BreakLevel;
@@ -39,7 +40,7 @@ enum OpenEnd {
     Gone,
 }
 
-/// The same for all who have a part in it: the channels of a session. Locked after a connection's state, never before it,
+/// The same for all who have a part in it: the connections of a ClientGuid. Locked after a connection's state, never before it,
 /// and held for as long as one look takes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedOpens(Arc<Mutex<Opens>>);
@@ -51,12 +52,12 @@ impl SharedOpens {
     }
 }
 
-/// All open handles of a connection, or of a session's channels, and the oplocks and leases on them.
+/// All open handles of the connections, and the oplocks and leases on them.
 #[derive(Debug, Default)]
 pub(super) struct Opens {
     by_step: HashMap<StepId, Open>,
-    /// Leases that CREATEs in flight ask for.
-    asked: HashMap<StepId, Guid>,
+    /// Leases that CREATEs in flight ask for, and on whose connection.
+    asked: HashMap<StepId, (Guid, u16)>,
     /// Of opens without an oplock there is none, unless the trace says what to do on a break.
     caching: HashMap<Key, Caching>,
     /// Resume keys, by the steps that asked for them.
@@ -65,17 +66,19 @@ pub(super) struct Opens {
     alarms: u64,
     /// Counts the acknowledgements that steps could wait for and that are on their way no more.
     released: u64,
+    /// What the break policy closes, on other connections than the one where the break came, and when it came.
+    to_close: Vec<(StepId, Instant)>,
 }
 
 impl Opens {
-    /// A CREATE with a lease has been sent.
-    pub(super) fn lease_asked(&mut self, step: StepId, lease: Guid) {
-        self.asked.insert(step, lease);
+    /// A CREATE with a lease has been sent on a connection of this group.
+    pub(super) fn lease_asked(&mut self, step: StepId, lease: Guid, group: u16) {
+        self.asked.insert(step, (lease, group));
     }
 
     /// A CREATE has been answered: with an open, or not.
     pub(super) fn created(&mut self, step: StepId, response: Option<&CreateResponse>, home: Home) {
-        let lease = self.asked.remove(&step);
+        let lease = self.asked.remove(&step).map(|(lease, _)| lease);
         let Some(response) = response else { return };
         let (file_id, end) = (response.file_id, OpenEnd::No);
         self.by_step.insert(
@@ -152,10 +155,10 @@ impl Opens {
         self.gone(|open| open.home == tree);
     }
 
-    /// A session is gone, and what was open in it: what still uses that goes to the session's next tree.
-    pub(super) fn end_of_session(&mut self, session: u16) {
+    /// The session of `home` is gone, and what was open in it: what still uses that goes to the session's next tree.
+    pub(super) fn end_of_session(&mut self, home: Home) {
         self.gone(|open| {
-            let there = open.home.session == session;
+            let there = (open.home.group, open.home.session) == (home.group, home.session);
             if there {
                 open.home.tree = None;
             }
@@ -163,18 +166,18 @@ impl Opens {
         });
     }
 
-    /// A connection has ended. When it was the last one, nothing is open any more; otherwise the first session lives on
-    /// on the others, and what is open in it.
-    pub(super) fn end_of_connection(&mut self, last: bool) {
+    /// A connection of a group has ended. When it was the last one, nothing of the group is open any more; otherwise the
+    /// first session lives on on the others, and what is open in it.
+    pub(super) fn end_of_connection(&mut self, group: u16, last: bool) {
         self.gone(|open| {
-            let there = last || open.home.session != 0;
+            let there = open.home.group == group && (last || open.home.session != 0);
             if there {
                 open.home.tree = None;
             }
             there
         });
         if last {
-            self.asked.clear();
+            self.asked.retain(|_, (_, asked)| *asked != group);
         }
     }
 
@@ -211,6 +214,8 @@ impl Opens {
         }
         let opens = &self.by_step;
         let there = |open: &Open| open.end != OpenEnd::Gone;
+        self.to_close
+            .retain(|(step, _)| opens.get(step).is_some_and(there));
         self.caching.retain(|key, caching| {
             let stays = match key {
                 Key::Oplock(step) => opens.get(step).is_some_and(there),
@@ -230,26 +235,30 @@ impl Opens {
         self.by_step.get(&step).map(|open| open.file_id)
     }
 
-    /// The step that opened the handle with this FileId. A CREATE that was replayed gives its open a second name: then it is
-    /// the last one, of those that are not being closed if there is one. Breaks alone ask for it: a search will do.
-    pub(super) fn by_file_id(&self, file_id: FileId) -> Option<StepId> {
-        let opens = self
-            .by_step
-            .iter()
-            .filter(|(_, open)| open.file_id == file_id && open.end != OpenEnd::Gone);
+    /// The step that opened a group's handle with this FileId. A CREATE that was replayed gives its open a second name: then
+    /// it is the last one, of those that are not being closed if there is one. Breaks alone ask for it: a search will do.
+    pub(super) fn by_file_id(&self, file_id: FileId, group: u16) -> Option<StepId> {
+        let opens = self.by_step.iter().filter(|(_, open)| {
+            let is_it = open.file_id == file_id && open.home.group == group;
+            is_it && open.end != OpenEnd::Gone
+        });
         opens
             .max_by_key(|(step, open)| (open.end == OpenEnd::No, **step))
             .map(|(step, _)| *step)
     }
 
-    /// The step that a break of this lease belongs to: the first whose handle is open, or else is being closed.
-    pub(super) fn by_lease(&self, lease: Guid) -> Option<StepId> {
+    /// The step that a break of this lease belongs to on a connection of this group: the first whose handle is open, or
+    /// else is being closed; one of the group's own if there is one.
+    pub(super) fn by_lease(&self, lease: Guid, group: u16) -> Option<StepId> {
         let opens = self
             .by_step
             .iter()
             .filter(|(_, open)| open.lease == Some(lease) && open.end != OpenEnd::Gone);
         opens
-            .min_by_key(|(step, open)| (open.end != OpenEnd::No, **step))
+            .min_by_key(|(step, open)| {
+                let closing = open.end != OpenEnd::No;
+                (closing, open.home.group != group, **step)
+            })
             .map(|(step, _)| *step)
     }
 
@@ -293,15 +302,40 @@ impl Opens {
         number
     }
 
+    /// The break policy closes a handle that is not of the connection where the break came, at this time.
+    pub(super) fn close_elsewhere(&mut self, step: StepId, at: Instant) {
+        self.to_close.push((step, at));
+    }
+
+    /// Whether there is such a handle.
+    pub(super) fn closes_elsewhere(&self) -> bool {
+        !self.to_close.is_empty()
+    }
+
+    /// The handles of a group that its connection is to close, and when their breaks came.
+    pub(super) fn take_to_close(&mut self, group: u16) -> Vec<(StepId, Instant)> {
+        let opens = &self.by_step;
+        let own = |(step, _): &mut (StepId, Instant)| {
+            let open = opens.get(step);
+            open.is_none_or(|open| open.home.group == group)
+        };
+        self.to_close.extract_if(.., own).collect()
+    }
+
     /// The acknowledgement of this number, if it is still to be sent.
     pub(super) fn alarm(&mut self, key: Key, number: u64) -> Option<&mut Alarm> {
         let alarm = self.caching.get_mut(&key)?.alarm.as_mut();
         alarm.filter(|alarm| alarm.number == number)
     }
 
-    /// The time of the acknowledgement of this number has come: what it says, if the break is not over, and the step that
-    /// opened the handle.
-    pub(super) fn due(&mut self, key: Key, number: u64) -> Option<(BreakLevel, StepId)> {
+    /// The time of the acknowledgement of this number has come, on a connection of this group: what it says, if the break is
+    /// not over, and the step that opened the handle.
+    pub(super) fn due(
+        &mut self,
+        key: Key,
+        number: u64,
+        group: u16,
+    ) -> Option<(BreakLevel, StepId)> {
         self.alarm(key, number)?;
         let caching = self.caching.get_mut(&key)?;
         caching.alarm = None;
@@ -312,7 +346,7 @@ impl Opens {
         let level = caching.policy.level.unwrap_or(pending.target);
         let step = match key {
             Key::Oplock(step) => Some(step),
-            Key::Lease(lease) => self.by_lease(lease),
+            Key::Lease(lease) => self.by_lease(lease, group),
         };
         Some((level, step?))
     }
@@ -326,9 +360,10 @@ impl Opens {
                 .is_some_and(Caching::holds)
     }
 
-    /// All handles that nobody has closed, each with its place.
-    pub(super) fn open_handles(&self) -> impl Iterator<Item = (FileId, Home)> {
-        let open = self.by_step.values().filter(|open| open.end == OpenEnd::No);
+    /// All handles of a group that nobody has closed, each with its place.
+    pub(super) fn open_handles(&self, group: u16) -> impl Iterator<Item = (FileId, Home)> {
+        let open = self.by_step.values();
+        let open = open.filter(move |open| open.end == OpenEnd::No && open.home.group == group);
         open.map(|open| (open.file_id, open.home))
     }
 }

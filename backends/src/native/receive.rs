@@ -1,15 +1,16 @@
 //! What is received: checked, matched with what was asked, and reported.
 //!
 //! Everything here is decided by bytes that a server sends, which may be hostile: what does not fit is a violation that
-//! ends the connection, never a panic and never a guess.
+//! ends the connection, or, where its signature alone is wrong, is discarded; never a panic and never a guess.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use replay_engine::{Op, Outcome, Reaction};
+use replay_ir::answer::status_text;
 use replay_ir::{Answer, StepId};
-use smb_vocabulary::{Principals, answer};
+use smb_vocabulary::{Principals, VOCABULARY, answer};
 use smb_wire::fscc::ResumeKey;
 use smb_wire::messages::TransformHeader;
 use smb_wire::{
@@ -88,6 +89,16 @@ pub(super) enum Accepted {
     Interim(Pending, bool),
     /// The final answer; the request is not in flight any more.
     Final(Pending, Response),
+    /// A final answer whose signature does not hold, and how not: it is not believed. The request is still in flight.
+    Discarded(Pending, String),
+}
+
+/// How an answer is not protected.
+enum Unprotected {
+    /// Its signature does not hold, or is missing.
+    Signature(String),
+    /// It is of another session, or in the clear.
+    Otherwise(String),
 }
 
 impl State {
@@ -140,7 +151,32 @@ impl State {
                     waiter => self.report(at, waiter, Outcome::Answered(answer)),
                 }
             }
+            Accepted::Discarded(pending, reason) => return self.discard(&pending, reason, at),
         }
+        Ok(())
+    }
+
+    /// Fails the step whose answer is not to be believed, and nothing else (MS-SMB2 3.2.5.1.3): what the answer would have
+    /// changed or granted is not taken from it. Where no step waits that could show it, it ends the connection.
+    fn discard(&mut self, pending: &Pending, reason: String, at: Instant) -> Result<(), Violation> {
+        let setup = self.setup_of(pending);
+        if setup.is_none() && !matches!(pending.waiter, Waiter::Op { .. }) {
+            return Err(Violation::about(pending.message_id, reason));
+        }
+        if let Some(transport) = self.transport() {
+            transport.pending.remove(pending.message_id);
+        }
+        tracing::debug!(client = self.owner.0, reason, "answer discarded");
+        if let Some(setup) = setup {
+            self.login_discarded(setup, reason, at);
+            return Ok(());
+        }
+        if let (Command::CREATE, Some(step)) = (pending.command, pending.waiter.step()) {
+            self.opens
+                .lock()
+                .created(step, None, pending.home(&self.group));
+        }
+        self.report(at, pending.waiter, Outcome::Discarded(reason));
         Ok(())
     }
 
@@ -157,7 +193,7 @@ impl State {
             (Response::Create(create), Some(step)) if succeeded => {
                 self.opens
                     .lock()
-                    .created(step, Some(create), pending.home());
+                    .created(step, Some(create), pending.home(&self.group));
                 if self.registry.wants(step) {
                     self.registry.opened(step, create.file_id);
                 }
@@ -168,7 +204,9 @@ impl State {
                 }
             }
             (_, Some(step)) if pending.command == Command::CREATE => {
-                self.opens.lock().created(step, None, pending.home());
+                self.opens
+                    .lock()
+                    .created(step, None, pending.home(&self.group));
             }
             (Response::TreeConnect(tree), step) if succeeded => {
                 let tree = Tree::new(header.tree_id().unwrap_or_default(), tree);
@@ -182,10 +220,11 @@ impl State {
                 }
             }
             (Response::TreeDisconnect(_), _) if succeeded => {
-                self.opens.lock().end_of_tree(pending.home());
+                self.opens.lock().end_of_tree(pending.home(&self.group));
             }
             (Response::Logoff(_), _) if succeeded => {
-                self.opens.lock().end_of_session(pending.session);
+                let home = pending.home(&self.group);
+                self.opens.lock().end_of_session(home);
                 if pending.session == 0 {
                     self.group.logged_off();
                 }
@@ -287,8 +326,15 @@ impl Transport {
             return Ok(Accepted::Interim(pending, first));
         }
         let pending = *pending;
-        self.check_protection(&pending, header, message, encrypted)
-            .map_err(|reason| Violation::about(id, reason))?;
+        match self.check_protection(&pending, header, message, encrypted) {
+            Ok(()) => {}
+            Err(Unprotected::Signature(reason)) => {
+                let says = status_text(&VOCABULARY, header.status);
+                let reason = format!("{reason}; it says {says}");
+                return Ok(Accepted::Discarded(pending, reason));
+            }
+            Err(Unprotected::Otherwise(reason)) => return Err(Violation::about(id, reason)),
+        }
         let response =
             Response::decode(message).map_err(|error| Violation::about(id, error.to_string()))?;
         self.pending.remove(id);
@@ -303,7 +349,11 @@ impl Transport {
         header: &Header,
         message: &[u8],
         encrypted: bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unprotected> {
+        let unsigned = || {
+            let reason = "the answer to a signed request is not signed";
+            Err(Unprotected::Signature(reason.to_owned()))
+        };
         // A server that has no such session any more has no key either; one that was asked by a wrong message may not
         // know for whom it could sign.
         let session_gone = pending.edited
@@ -312,16 +362,16 @@ impl Transport {
                 USER_SESSION_DELETED | NETWORK_SESSION_EXPIRED
             );
         let Some(session) = self.session(pending.session) else {
-            return Err("an answer of no session".to_owned());
+            let reason = "an answer of no session".to_owned();
+            return Err(Unprotected::Otherwise(reason));
         };
         let unknown = session.id == 0 || pending.edited;
         let none = session_gone && header.session_id == 0;
         let inherited = pending.inherit && header.session_id == u64::MAX;
         if header.session_id != session.id && !(unknown || none || inherited) {
             let (got, ours) = (header.session_id, session.id);
-            return Err(format!(
-                "an answer of session {got:#x} instead of {ours:#x}"
-            ));
+            let reason = format!("an answer of session {got:#x} instead of {ours:#x}");
+            return Err(Unprotected::Otherwise(reason));
         }
         if session.security.is_binding() && header.status != ntstatus::SUCCESS {
             // A refusal must be right where the session must sign. Where it need not nothing is demanded: Samba 4.17 signs
@@ -329,26 +379,29 @@ impl Transport {
             let refusal = header.status != ntstatus::MORE_PROCESSING_REQUIRED;
             return match header.is_signed() {
                 _ if refusal && (session_gone || !session.sign) => Ok(()),
-                true => session.security.verify_unbound(message),
-                false if pending.signed => {
-                    Err("the answer to a signed request is not signed".to_owned())
-                }
+                true => session
+                    .security
+                    .verify_unbound(message)
+                    .map_err(Unprotected::Signature),
+                false if pending.signed => unsigned(),
                 false => Ok(()),
             };
         }
         match (encrypted, pending.encrypted) {
             (true, _) => return Ok(()),
             (false, true) if !session_gone => {
-                return Err("the answer to an encrypted request is not encrypted".to_owned());
+                let reason = "the answer to an encrypted request is not encrypted";
+                return Err(Unprotected::Otherwise(reason.to_owned()));
             }
             _ => {}
         }
         match header.is_signed() {
             true if session.security.key_follows() && header.status == ntstatus::SUCCESS => Ok(()),
-            true => session.security.verify(message),
-            false if pending.signed && !session_gone => {
-                Err("the answer to a signed request is not signed".to_owned())
-            }
+            true => session
+                .security
+                .verify(message)
+                .map_err(Unprotected::Signature),
+            false if pending.signed && !session_gone => unsigned(),
             false => Ok(()),
         }
     }

@@ -1,10 +1,14 @@
-//! What the clients of a run know of each other: opens that another connection may want back, and sessions.
+//! What the clients of a run know of each other: opens that another connection may want back, sessions, and ClientGuids.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use replay_engine::ClientContext;
 use replay_ir::{ClientId, StepId, Trace};
+use smb_vocabulary::{client_guid_of, has_channels, is_client_guid_shared};
 use smb_wire::{FileId, Guid};
+
+use super::peers::Peers;
 
 /// Shared by all clients of a run.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub(super) struct Registry {
 struct Known {
     opens: HashMap<StepId, KnownOpen>,
     sessions: HashMap<ClientId, u64>,
+    /// By the client whose ClientGuid it is. One that no other client has is not kept.
+    peers: HashMap<ClientId, Arc<Peers>>,
 }
 
 /// An open that may be wanted back.
@@ -30,8 +36,13 @@ pub(super) struct KnownOpen {
 }
 
 impl Registry {
+    /// That of a client's run.
+    pub(super) fn of(context: &ClientContext) -> Arc<Self> {
+        context.run.get_or_init(|| Self::new(&context.trace))
+    }
+
     /// An empty one for the run of this trace.
-    pub(super) fn new(trace: &Trace) -> Self {
+    fn new(trace: &Trace) -> Self {
         let wanted = trace
             .steps()
             .filter(|step| step.verb().name == "reconnect")
@@ -76,6 +87,17 @@ impl Registry {
     /// The last session of a client.
     pub(super) fn session(&self, client: ClientId) -> Option<u64> {
         self.lock().sessions.get(&client).copied()
+    }
+
+    /// The connections of a client's ClientGuid.
+    pub(super) fn peers(&self, trace: &Trace, client: ClientId) -> Arc<Peers> {
+        let owner = client_guid_of(trace, client);
+        if !is_client_guid_shared(trace, owner) {
+            return Arc::new(Peers::new(has_channels(trace, client)));
+        }
+        let mut known = self.lock();
+        let peers = known.peers.entry(owner);
+        peers.or_insert_with(|| Arc::new(Peers::new(true))).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -7,6 +7,7 @@ use smb_wire::messages::TreeConnectResponse;
 use smb_wire::{Request, ShareFlags};
 
 use super::connection::State;
+use super::group::Group;
 use super::item::Item;
 use super::pending::Pending;
 use super::secure::Security;
@@ -81,6 +82,8 @@ impl Session {
 /// Where a handle is open, or a request goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Home {
+    /// Whose connection it is: the number of its [`Group`](super::group::Group).
+    pub(super) group: u16,
     /// The session, as an index into the connection's.
     pub(super) session: u16,
     /// The tree; `None` is the session's default.
@@ -99,9 +102,10 @@ impl Home {
 }
 
 impl Pending {
-    /// Where the request went.
-    pub(super) fn home(&self) -> Home {
+    /// Where the request went, on a connection of this group.
+    pub(super) fn home(&self, group: &Group) -> Home {
         Home {
+            group: group.number,
             session: self.session,
             tree: self.tree,
         }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use replay_engine::{ClientContext, Events, Identity, Op, Outcome};
+use replay_ir::answer::status_text;
 use replay_ir::{Answer, ClientId};
 use smb_vocabulary::answer::{self, Stage};
-use smb_vocabulary::{ClientSettings, Mechanism};
+use smb_vocabulary::{ClientSettings, Mechanism, VOCABULARY};
 use smb_wire::messages::TreeConnectResponse;
 use smb_wire::{Header, Request, Response, SessionFlags, ntstatus};
 use tokio::task::AbortHandle;
@@ -173,11 +174,17 @@ impl Setup {
                 Ok(Some(self.answer(header.status, Some(tree))))
             }
             _ => {
-                if self.flags.is_none() && !self.reauthentication {
-                    *self.session(transport).map_err(text)? = Session::default();
-                }
+                self.forget(transport);
                 Ok(Some(self.refused(header.status)))
             }
+        }
+    }
+
+    /// There is no session, if the login was to make one and has not.
+    fn forget(&self, transport: &mut Transport) {
+        let made = self.flags.is_some() || self.reauthentication;
+        if let (false, Ok(session)) = (made, self.session(transport)) {
+            *session = Session::default();
         }
     }
 
@@ -385,7 +392,7 @@ impl Asking {
             Err(outcome) => outcome,
         };
         match (setup.op, outcome) {
-            (_, Outcome::Answered(answer)) => state.finished(&setup, answer, Instant::now()),
+            (_, Outcome::Answered(answer)) => state.finished(&setup, Ok(answer), Instant::now()),
             (Some(op), outcome) => state.lanes[usize::from(setup.lane)].done(op, outcome),
             (None, outcome) => state.login_ended(setup.lane, Some(format!("{outcome:?}"))),
         }
@@ -452,7 +459,7 @@ impl State {
                 Ok(())
             }
             Ok(Some(answer)) => {
-                self.finished(&setup, answer, at);
+                self.finished(&setup, Ok(answer), at);
                 Ok(())
             }
             Err(reason) => {
@@ -465,7 +472,17 @@ impl State {
         }
     }
 
-    fn finished(&mut self, setup: &Setup, answer: Answer, at: Instant) {
+    /// Ends a login whose answer is not to be believed, for the reason given.
+    pub(super) fn login_discarded(&mut self, setup: usize, reason: String, at: Instant) {
+        let setup = self.setups.swap_remove(setup);
+        if let Some(transport) = self.transport() {
+            setup.forget(transport);
+        }
+        self.finished(&setup, Err(reason), at);
+    }
+
+    /// A login has ended with an answer, or with one that was discarded, and why.
+    fn finished(&mut self, setup: &Setup, ended: Result<Answer, String>, at: Instant) {
         let client = match self.own.iter().find(|own| own.lane == setup.lane) {
             Some(own) => own.context.client,
             None => self.owner,
@@ -482,21 +499,21 @@ impl State {
         }
         match setup.op {
             Some(op) => {
-                let outcome = Outcome::Answered(answer);
+                let outcome = ended.map_or_else(Outcome::Discarded, Outcome::Answered);
                 self.lanes[usize::from(setup.lane)].done_at(at, op, outcome);
             }
             None => {
-                let refused = answer.status != ntstatus::SUCCESS;
-                let name = || match ntstatus::name(answer.status) {
-                    Some(name) => name.to_owned(),
-                    None => format!("{:#010x}", answer.status),
-                };
                 let stage = match setup.stage {
                     Stage::TreeConnect => "TREE_CONNECT",
                     _ => "SESSION_SETUP",
                 };
-                let reason = || format!("its {stage} was answered with {}", name());
-                self.login_ended(setup.lane, refused.then(reason));
+                let with = match ended {
+                    Ok(answer) if answer.status == ntstatus::SUCCESS => None,
+                    Ok(answer) => Some(status_text(&VOCABULARY, answer.status)),
+                    Err(reason) => Some(format!("what was discarded: {reason}")),
+                };
+                let refused = with.map(|with| format!("its {stage} was answered with {with}"));
+                self.login_ended(setup.lane, refused);
             }
         }
     }

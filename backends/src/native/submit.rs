@@ -314,7 +314,8 @@ impl Shared {
     /// A CREATE has been sent for a step.
     fn opening(&self, state: &mut State, step: StepId, create: &Create<'_>, request: &Request) {
         if let Some(lease) = create.lease {
-            state.opens.lock().lease_asked(step, lease.key);
+            let group = self.group.number;
+            state.opens.lock().lease_asked(step, lease.key, group);
         }
         if let Request::Create(request) = request
             && self.registry.wants(step)

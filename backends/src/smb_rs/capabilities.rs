@@ -34,7 +34,7 @@ const VERBS: [&str; 17] = [
 ];
 
 /// What it cannot do, each with the reason.
-const LIMITS: [(&str, &str); 15] = [
+const LIMITS: [(&str, &str); 17] = [
     (
         "wire=, raw",
         "the crate composes and sends every frame itself",
@@ -79,6 +79,11 @@ const LIMITS: [(&str, &str); 15] = [
     (
         "client cipher=, signing-algorithm=",
         "the crate offers fixed lists",
+    ),
+    ("client multichannel", "not built here"),
+    (
+        "client client-guid=",
+        "not built: it is about leases, which this backend has none of",
     ),
     (
         "client encryption=off with dialect 3.1.1",
@@ -199,6 +204,12 @@ fn client_lack(settings: &ClientSettings<'_>) -> Option<&'static str> {
     }
     if settings.credits.is_some() {
         return Some("credits=");
+    }
+    if settings.multichannel {
+        return Some("multichannel");
+    }
+    if settings.client_guid.is_some() {
+        return Some("client-guid=");
     }
     if !settings.ciphers.is_empty() {
         return Some("cipher=");

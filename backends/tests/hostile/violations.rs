@@ -21,32 +21,6 @@ async fn ends(text: &str, server: impl AsyncFnOnce(&mut Fake, Header)) -> Outcom
 }
 
 #[tokio::test]
-async fn a_wrong_signature_is_a_violation() {
-    let outcome = ends(SIGNED, async |fake, header| {
-        let mut message = fake.signed(&answer_to(&header), &echo());
-        message[50] ^= 1;
-        fake.frame(&message).await;
-    });
-    is_violation(&outcome.await, "signature");
-}
-
-#[tokio::test]
-async fn an_answer_that_must_be_signed_and_is_not_is_a_violation() {
-    let outcome = ends(SIGNED, async |fake, header| {
-        let mut builder = FrameBuilder::new();
-        builder.response(
-            &Header {
-                flags: Flags::SERVER_TO_REDIR,
-                ..answer_to(&header)
-            },
-            &echo(),
-        );
-        fake.frame(&builder.finish()).await;
-    });
-    is_violation(&outcome.await, "not signed");
-}
-
-#[tokio::test]
 async fn an_answer_to_nothing_is_a_violation() {
     let outcome = ends(ANONYMOUS, async |fake, header| {
         let header = Header {

@@ -26,7 +26,8 @@ pub fn check_trace(trace: &Trace) -> Vec<Problem> {
         let decoded = ClientSettings::of(trace, client).err();
         let message = decoded
             .map(|error| error.to_string())
-            .or_else(|| unbound(trace, client))?;
+            .or_else(|| unbound(trace, client))
+            .or_else(|| no_client_guid(trace, client))?;
         Some(Problem {
             line: client.line(),
             step: None,
@@ -77,6 +78,23 @@ fn unbound(trace: &Trace, client: &Client) -> Option<String> {
     (first.role() != Role::Connect).then(|| {
         format!("client {name}: the first step of a `channel` is `connect`, which binds it")
     })
+}
+
+/// A ClientGuid is that of a client that has one of its own.
+fn no_client_guid(trace: &Trace, client: &Client) -> Option<String> {
+    let of = client.arg("client-guid")?;
+    let of = of.as_str()?;
+    let name = client.name();
+    let other = trace.clients().iter().find(|other| other.name() == of);
+    match other {
+        None => Some(format!(
+            "client {name}: `client-guid`: there is no client `{of}`"
+        )),
+        Some(other) if other.on().is_some() || other.arg("client-guid").is_some() => Some(format!(
+            "client {name}: `client-guid` names a client with a connection and a ClientGuid of its own"
+        )),
+        Some(_) => None,
+    }
 }
 
 /// A client or a tree that a step names and that is not there. `trees` are those of the steps before.

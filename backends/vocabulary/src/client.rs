@@ -20,6 +20,8 @@ pub struct ClientSettings<'t> {
     pub user: Option<&'t str>,
     /// A connection of its own, bound to the session of the client that it is on (MS-SMB2 3.2.4.2.3).
     pub channel: bool,
+    /// Offers SMB2_GLOBAL_CAP_MULTI_CHANNEL, whether it has channels or not.
+    pub multichannel: bool,
     /// Logs in without a name.
     pub anonymous: bool,
     /// Logs in with a password that is not the identity's.
@@ -28,6 +30,10 @@ pub struct ClientSettings<'t> {
     pub unknown_user: bool,
     /// Signs the requests that bind the channel with a key that is not the session's.
     pub wrong_key: bool,
+    /// Leaves SMB2_SESSION_FLAG_BINDING out of the requests that would bind the channel.
+    pub no_binding: bool,
+    /// The client whose ClientGuid it has, too; `None` for one of its own.
+    pub client_guid: Option<&'t str>,
     /// Overrides the identity's domain.
     pub domain: Option<&'t str>,
     /// The groups that the user is a member of, besides those of `given` lines.
@@ -186,10 +192,13 @@ impl<'t> ClientSettings<'t> {
         let settings = Self {
             user: args.str("user"),
             channel: args.has("channel"),
+            multichannel: args.has("multichannel"),
             anonymous: args.has("anonymous"),
             wrong_password: args.has("wrong-password"),
             unknown_user: args.has("unknown-user"),
             wrong_key: args.has("wrong-key"),
+            no_binding: args.has("no-binding"),
+            client_guid: args.str("client-guid"),
             domain: args.str("domain"),
             groups: args
                 .list("groups")
@@ -244,18 +253,31 @@ impl<'t> ClientSettings<'t> {
                 "client {name}: a `channel` is bound to the session of the client that `on=` names, and not anonymous"
             )));
         }
-        if self.wrong_key && !self.channel {
+        if self.channel && self.client_guid.is_some() {
             let name = client.name();
             return Err(ArgError::Conflict(format!(
-                "client {name}: `wrong-key` is for a `channel`, whose binding is signed with it"
+                "client {name}: a `channel` has the ClientGuid of the client that it is on"
+            )));
+        }
+        if (self.wrong_key || self.no_binding) && !self.channel {
+            let name = client.name();
+            return Err(ArgError::Conflict(format!(
+                "client {name}: `wrong-key` and `no-binding` are for a `channel`, and say how it is bound"
             )));
         }
         if client.on().is_some() && !self.channel {
             // What NEGOTIATE settles is the connection's, which another client has made.
-            let settled = ["dialect", "cipher", "signing-algorithm", "credits"];
+            let settled = [
+                "dialect",
+                "cipher",
+                "signing-algorithm",
+                "credits",
+                "client-guid",
+                "multichannel",
+            ];
             if let Some(arg) = settled.into_iter().find(|arg| client.arg(arg).is_some()) {
                 return Err(ArgError::Conflict(format!(
-                    "client {}: `{arg}=` has no effect on another client's connection",
+                    "client {}: `{arg}` has no effect on another client's connection",
                     client.name()
                 )));
             }
@@ -307,6 +329,27 @@ pub fn is_channel(client: &Client) -> bool {
 pub fn has_channels(trace: &Trace, client: ClientId) -> bool {
     let mut clients = trace.clients().iter();
     clients.any(|other| other.on() == Some(client) && is_channel(other))
+}
+
+/// The client whose ClientGuid a client with a connection of its own has.
+pub fn client_guid_of(trace: &Trace, client: ClientId) -> ClientId {
+    let named = trace.client(client).arg("client-guid");
+    let named = named.and_then(|name| name.as_str());
+    let owner = named.and_then(|name| {
+        let mut clients = trace.clients().iter();
+        clients.position(|other| other.name() == name)
+    });
+    owner.map_or(client, |owner| ClientId(owner as u32))
+}
+
+/// Whether other clients have this one's ClientGuid.
+pub fn is_client_guid_shared(trace: &Trace, owner: ClientId) -> bool {
+    let name = trace.client(owner).name();
+    let mut clients = trace.clients().iter();
+    clients.any(|other| {
+        let of = other.arg("client-guid");
+        of.is_some_and(|of| of.as_str() == Some(name))
+    })
 }
 
 /// The values of a list of words that the vocabulary has already checked.
@@ -381,13 +424,49 @@ mod tests {
         assert!(refused.to_string().contains("write `on=A`"), "{refused}");
     }
 
+    fn problems(text: &str) -> String {
+        let problems = crate::check_trace(&trace(text));
+        let messages = problems.into_iter().map(|problem| problem.message);
+        messages.collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn clients_can_have_one_client_guid() {
+        let text = "ir 1\nclient A user=alice\nclient B user=bob client-guid=A\nclient C user=bob\nA echo\nB echo\nC echo\n";
+        assert_eq!(problems(text), "");
+        let trace = trace(text);
+        let [a, b, c] = [0, 1, 2].map(ClientId);
+        assert_eq!(
+            [a, b, c].map(|client| client_guid_of(&trace, client)),
+            [a, a, c]
+        );
+        assert!(is_client_guid_shared(&trace, a));
+        assert!(!is_client_guid_shared(&trace, b) && !is_client_guid_shared(&trace, c));
+    }
+
+    #[test]
+    fn a_client_guid_that_cannot_be_is_told() {
+        for (line, reason) in [
+            ("client B user=bob client-guid=X", "there is no client `X`"),
+            ("client B user=bob client-guid=B", "of its own"),
+            ("client B user=bob client-guid=A2", "of its own"),
+            ("client B user=bob client-guid=C", "of its own"),
+            ("client B on=A user=bob client-guid=A", "no effect"),
+            (
+                "client B on=A channel client-guid=C",
+                "of the client that it is on",
+            ),
+        ] {
+            let text = format!(
+                "ir 1\nclient A user=alice\nclient A2 on=A\nclient C user=bob client-guid=A\n{line}\nA echo\n"
+            );
+            let told = problems(&text);
+            assert!(told.contains(reason), "{line}: {told}");
+        }
+    }
+
     #[test]
     fn a_channel_that_cannot_be_is_told() {
-        let problems = |text: &str| {
-            let problems = crate::check_trace(&trace(text));
-            let messages = problems.into_iter().map(|problem| problem.message);
-            messages.collect::<Vec<_>>().join("; ")
-        };
         let alone = problems("ir 1\nclient A user=alice channel\nA connect\n");
         assert!(alone.contains("`on=`"), "{alone}");
         let unbound = "ir 1\nclient A user=alice\nclient B on=A channel\nB echo\n";

@@ -31,7 +31,10 @@ pub use accounts::{AccountState, Accounts};
 pub use args::ArgError;
 pub use chain::{Chain, chain};
 pub use check::{Problem, check_trace};
-pub use client::{ClientSettings, Dialects, Encryption, Mechanism, has_channels, is_channel};
+pub use client::{
+    ClientSettings, Dialects, Encryption, Mechanism, client_guid_of, has_channels, is_channel,
+    is_client_guid_shared,
+};
 pub use given::{GivenItem, GivenKind};
 pub use load::{BadTrace, load};
 pub use operation::{

@@ -136,8 +136,12 @@ pub enum Outcome {
     Answered(Answer),
     /// The connection ended before an answer: closed by the server, reset, cut by the trace.
     Lost(String),
-    /// The answer broke the protocol: a bad signature, a frame that does not decode, the wrong session.
+    /// The answer broke the protocol, and the connection has ended with it: a frame that does not decode, the wrong
+    /// session.
     Violation(String),
+    /// The answer broke the protocol in a way that is about itself alone, such as a bad signature: it was not believed,
+    /// and the connection goes on.
+    Discarded(String),
     /// The harness or the backend itself failed; never counted against the server.
     Broken(String),
 }

@@ -35,7 +35,7 @@ pub fn judge(step: Step<'_>, outcome: &Outcome, took: u64) -> Vec<Difference> {
             detail: Vec::new(),
             copy: 0,
         }),
-        Outcome::Violation(reason) => differences.push(Difference {
+        Outcome::Violation(reason) | Outcome::Discarded(reason) => differences.push(Difference {
             place,
             kind: Kind::Violation,
             expected: step.expect().to_text(),

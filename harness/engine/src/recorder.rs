@@ -260,7 +260,9 @@ impl Recorder {
                 (Kind::Status, answer.to_text(self.trace.vocabulary()))
             }
             Some(Outcome::Lost(reason)) => (Kind::Lost, reason.clone()),
-            Some(Outcome::Violation(reason)) => (Kind::Violation, reason.clone()),
+            Some(Outcome::Violation(reason) | Outcome::Discarded(reason)) => {
+                (Kind::Violation, reason.clone())
+            }
             Some(Outcome::Broken(reason)) => (Kind::Lost, reason.clone()),
             None => (Kind::Time, "no answer in time".to_owned()),
         };
@@ -308,7 +310,9 @@ impl Recorder {
         match outcome {
             Outcome::Answered(answer) => answer.to_text(self.trace.vocabulary()).into(),
             Outcome::Lost(reason) => format!("lost: {reason}").into(),
-            Outcome::Violation(reason) => format!("violation: {reason}").into(),
+            Outcome::Violation(reason) | Outcome::Discarded(reason) => {
+                format!("violation: {reason}").into()
+            }
             Outcome::Broken(reason) => format!("broken: {reason}").into(),
         }
     }

@@ -148,9 +148,10 @@ impl RoundTrips {
                 return true;
             }
             Outcome::Answered(answer) => format!("it was answered with {:#010x}", answer.status),
-            Outcome::Lost(reason) | Outcome::Violation(reason) | Outcome::Broken(reason) => {
-                reason.clone()
-            }
+            Outcome::Lost(reason)
+            | Outcome::Violation(reason)
+            | Outcome::Discarded(reason)
+            | Outcome::Broken(reason) => reason.clone(),
         };
         self.fail(client, reason);
         true

@@ -180,6 +180,33 @@ fn a_violation_is_a_difference_even_where_anything_will_do() {
 }
 
 #[test]
+fn after_an_answer_that_was_discarded_the_connection_goes_on() {
+    let trace = trace(
+        "a: A open f -> *\nb: A read f\nc: A echo\nd: B echo after=a\ne: C connect\nf: C echo\ng: B echo after=e",
+    );
+    let discarded = || ReplyEnd::With(Outcome::Discarded("bad signature".to_owned()));
+    let replies = ["a", "e"].map(|label| (label, Reply::after(1).end(discarded())));
+    let run = replay(&trace, &script(&trace, replies), &options());
+    assert_eq!(
+        run.differences(),
+        [
+            "a violation: * / an answer that breaks the protocol: bad signature",
+            "e violation: OK / an answer that breaks the protocol: bad signature",
+        ]
+    );
+    let mut not_run = run.not_run();
+    not_run.sort();
+    assert_eq!(
+        not_run,
+        [
+            "b: its handle was not opened in line 7",
+            "f: line 11 did not connect its client",
+        ]
+    );
+    assert_eq!(run.report.answers_agreed, 3);
+}
+
+#[test]
 fn a_step_that_should_have_been_pending() {
     let trace = trace("A open f\na: A lock f -> PENDING\nb: A await a");
     let run = replay(

@@ -1,7 +1,7 @@
 //! What may follow `client NAME`.
 
 use super::{flag, optional};
-use crate::client::{check_dialects, check_identity};
+use crate::client::{check_client_name, check_dialects, check_identity};
 use replay_ir::{ArgKind, ArgSpec};
 
 pub(super) const ARGS: &[ArgSpec] = &[
@@ -18,6 +18,10 @@ pub(super) const ARGS: &[ArgSpec] = &[
          user, unless its line says something else; trees and handles are those of the session.",
     ),
     flag(
+        "multichannel",
+        "Offers SMB2_GLOBAL_CAP_MULTI_CHANNEL, as a client that has channels does without it (MS-SMB2 2.2.3).",
+    ),
+    flag(
         "wrong-password",
         "Logs in with a password that is not the identity's.",
     ),
@@ -28,6 +32,17 @@ pub(super) const ARGS: &[ArgSpec] = &[
     flag(
         "wrong-key",
         "With `channel`: signs the requests that bind it with a key that is not the session's (MS-SMB2 3.3.5.2.4).",
+    ),
+    flag(
+        "no-binding",
+        "With `channel`: its SESSION_SETUP names the session and is signed with its key, but has no \
+         SMB2_SESSION_FLAG_BINDING (MS-SMB2 3.3.5.5).",
+    ),
+    optional(
+        "client-guid",
+        ArgKind::Token(check_client_name),
+        "The client whose ClientGuid it has, too (MS-SMB2 2.2.3): to the server both are connections of one client, so that \
+         lease keys are the same leases on both (MS-SMB2 3.3.1.11). Default one of its own.",
     ),
     flag("anonymous", "Logs in without a name (MS-NLMP 3.2.5.1.2)."),
     optional(

@@ -96,6 +96,7 @@ impl Engine {
                 allowed: judge::allows_loss(self.shape().step(&self.trace, id)),
             },
             Outcome::Violation(_) => StepEnd::Violation,
+            Outcome::Discarded(_) => StepEnd::Discarded,
             Outcome::Broken(reason) => {
                 let step = self.shape().step(&self.trace, id);
                 let name = self.shape().client(&self.trace, client).name();
@@ -298,7 +299,7 @@ fn end_of(outcome: &Outcome) -> End {
     match outcome {
         Outcome::Answered(answer) => End::Answered(answer.status),
         Outcome::Lost(_) => End::Lost,
-        Outcome::Violation(_) => End::Violation,
+        Outcome::Violation(_) | Outcome::Discarded(_) => End::Violation,
         Outcome::Broken(_) => End::Broken,
     }
 }

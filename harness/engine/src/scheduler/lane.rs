@@ -203,8 +203,10 @@ pub(crate) enum StepEnd {
         /// The step's expectation allows that.
         allowed: bool,
     },
-    /// The answer broke the protocol.
+    /// The answer broke the protocol, and the connection is gone.
     Violation,
+    /// The answer was not believed; the connection goes on.
+    Discarded,
 }
 
 /// What a report about a step meant.

@@ -37,7 +37,9 @@ impl Scheduler {
         self.marks[step.0 as usize].clear(Marks::FLYING);
         let flags = self.plan.entries[index as usize].flags;
         match end {
-            StepEnd::Answered { ok } => {
+            // There was an answer, so that what waits for it may go; what it said is not known.
+            StepEnd::Answered { .. } | StepEnd::Discarded => {
+                let ok = end == StepEnd::Answered { ok: true };
                 if !ok && flags.has(EntryFlags::OPENS) {
                     self.not_opened.insert(step);
                 }

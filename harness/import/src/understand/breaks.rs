@@ -117,13 +117,16 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let sessions = self.sessions_on(id);
-        let mut breaks = self.breaks.iter().map(|broken| broken.open);
-        let waiting = breaks.find(|&open| {
-            let open = &self.opens[open];
-            open.lease == Some(key) && sessions.contains(&open.session)
-        });
-        let open = waiting.or_else(|| self.holder(id, key));
+        let waiting = |sessions: Vec<SessionIndex>| {
+            let mut breaks = self.breaks.iter().map(|broken| broken.open);
+            breaks.find(|&open| {
+                let open = &self.opens[open];
+                open.lease == Some(key) && sessions.contains(&open.session)
+            })
+        };
+        let own = waiting(self.sessions_on(id));
+        let open = own.or_else(|| waiting(self.sessions_of_client(id)));
+        let open = open.or_else(|| self.holder(id, key));
         let open = open.ok_or("of a lease that no open of the trace has")?;
         let word = words::LEASE.write(state);
         self.acknowledged(id, time, open, (word, false), flight, chain)
@@ -149,6 +152,8 @@ impl World {
             if !self.opens[open].alive {
                 return Err("of an open that is closed");
             }
+            let open = self.own_holder(id, open);
+            let open = open.ok_or("of a lease that no open of its connection has")?;
             let handle = self.opens[open].name.clone();
             let client = self.client_of(id, flight.session_id)?;
             let touches = [(Key::path(base(&self.opens[open].path)), Touch::Change)];
@@ -208,14 +213,40 @@ impl World {
         sessions.find_map(|session| self.by_id.get(&(session, file_id)).copied())
     }
 
-    /// The first open with a lease, of those that breaks on a connection can be about.
+    /// The sessions of a connection, and of the others of its ClientGuid, which has one table of leases (MS-SMB2 3.3.1.11).
+    fn sessions_of_client(&self, id: ConnectionId) -> Vec<SessionIndex> {
+        let mut sessions = self.sessions_on(id);
+        let own = self.connections.get(&id);
+        let guid = own.map_or(Guid::default(), |own| own.client_guid);
+        if guid != Guid::default() {
+            let others = self.connections.iter();
+            let others = others.filter(|(other, its)| **other != id && its.client_guid == guid);
+            sessions.extend(others.flat_map(|(_, its)| its.sessions.values().copied()));
+        }
+        sessions
+    }
+
+    /// The first open with a lease, of those that breaks on a connection can be about; one of its own if there is one.
     fn holder(&mut self, id: ConnectionId, key: Guid) -> Option<usize> {
-        let sessions = self.sessions_on(id);
-        let mut living = self.living().into_iter();
-        living.find(|&open| {
-            let open = &self.opens[open];
-            open.lease == Some(key) && sessions.contains(&open.session)
-        })
+        let living = self.living();
+        let of = |sessions: Vec<SessionIndex>| {
+            let mut living = living.iter().copied();
+            living.find(|&open| {
+                let open = &self.opens[open];
+                open.lease == Some(key) && sessions.contains(&open.session)
+            })
+        };
+        of(self.sessions_on(id)).or_else(|| of(self.sessions_of_client(id)))
+    }
+
+    /// An open of a connection's own with the lease of this one.
+    fn own_holder(&mut self, id: ConnectionId, open: usize) -> Option<usize> {
+        if self.sessions_on(id).contains(&self.opens[open].session) {
+            return Some(open);
+        }
+        let holder = self.holder(id, self.opens[open].lease?)?;
+        let is_own = self.sessions_on(id).contains(&self.opens[holder].session);
+        is_own.then_some(holder)
     }
 
     /// Says before the break what the client did on it, where that is not what it does anyway.

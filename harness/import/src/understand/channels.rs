@@ -67,14 +67,14 @@ impl World {
         self.lanes.client(Some(owner))
     }
 
-    /// The server has refused to bind a channel.
+    /// The server has refused to bind a channel, as whom, and whether the request says that it is to be bound.
     pub(super) fn not_bound(
         &mut self,
         id: ConnectionId,
         session_id: u64,
         status: u32,
         flight: &InFlight,
-        user: Option<String>,
+        (user, says_so): (Option<String>, bool),
     ) {
         // The answer may name no session.
         let named = [session_id, flight.session_id];
@@ -101,6 +101,7 @@ impl World {
             self.clients[owner].algorithms = theirs;
         }
         let other = &mut self.clients[client];
+        other.no_binding = !says_so;
         other.wrong_password = is_wrong_password(status);
         if other.wrong_password && other.user.is_none() {
             let user = self.clients[owner].user.clone();

@@ -2,12 +2,13 @@
 
 use super::draft::StepIndex;
 use super::lanes::ClientIndex;
+use super::state::Open;
 use super::trees::PIPES;
 use super::world::World;
 use replay_ir::OwnedValue;
-use smb_wire::{Dialect, SigningAlgorithm};
+use smb_wire::{Dialect, Guid, SigningAlgorithm};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 type Arguments = Vec<(Cow<'static, str>, OwnedValue)>;
 
@@ -27,6 +28,18 @@ impl World {
         }
     }
 
+    /// The first of `clients` with the same ClientGuid, if this is another.
+    pub(super) fn client_guid_of(
+        &self,
+        client: ClientIndex,
+        clients: &BTreeSet<ClientIndex>,
+    ) -> Option<ClientIndex> {
+        let guid = self.clients[client].client_guid;
+        let mut same = clients.iter().copied();
+        let first = same.find(|&other| self.clients[other].client_guid == guid)?;
+        (guid != Guid::default() && first != client).then_some(first)
+    }
+
     /// What the line of a client says; that of a channel what is otherwise than its session's.
     pub(super) fn client_args(&self, index: ClientIndex) -> Arguments {
         let client = &self.clients[index];
@@ -39,6 +52,14 @@ impl World {
         }
         if owner.is_some() {
             args.push(("channel".into(), OwnedValue::Flag));
+        }
+        // Where it counts and no channels say it: LOCKs that are sent again (MS-SMB2 3.3.5.14).
+        let numbered = |open: &Open| open.client == index && open.replays;
+        if client.multichannel && self.opens.iter().any(numbered) {
+            args.push(("multichannel".into(), OwnedValue::Flag));
+        }
+        if client.no_binding {
+            args.push(("no-binding".into(), OwnedValue::Flag));
         }
         if client.wrong_password {
             args.push(("wrong-password".into(), OwnedValue::Flag));
@@ -76,8 +97,12 @@ impl World {
         args
     }
 
-    /// Whether steps go by further channels.
+    /// Whether steps go by further channels, or are to be done as by a client that could have some.
     pub(super) fn has_channels(&self, order: &[StepIndex]) -> bool {
+        let offered = |open: &Open| open.replays && self.clients[open.client].multichannel;
+        if self.opens.iter().any(offered) {
+            return true;
+        }
         let mut clients = order
             .iter()
             .map(|&step| self.lanes.client_of(self.drafts[step].lane));

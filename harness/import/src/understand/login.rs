@@ -12,13 +12,15 @@ use replay_ir::ExpectStatus;
 use smb_wire::crypto::ntlm::{Authenticate, server_challenge};
 use smb_wire::messages::{NegotiateContext, NegotiateRequest, SessionSetupRequest};
 use smb_wire::{
-    Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags, ntstatus,
+    Capabilities, Cipher, Dialect, Response, SecurityMode, SessionFlags, SessionSetupFlags,
+    ntstatus,
 };
 
 impl World {
     pub(super) fn negotiate(&mut self, id: ConnectionId, request: &NegotiateRequest) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.client_guid = request.client_guid;
+            connection.multichannel = request.capabilities.contains(Capabilities::MULTI_CHANNEL);
             connection.signing_required = request
                 .security_mode
                 .contains(SecurityMode::SIGNING_REQUIRED);
@@ -116,7 +118,10 @@ impl World {
                         "a session was bound twice to one connection",
                     );
                 }
-                (true, None) => self.not_bound(id, session_id, status, flight, user),
+                (true, None) => self.not_bound(id, session_id, status, flight, (user, true)),
+                (false, None) if self.by_session_id.contains_key(&flight.session_id) => {
+                    self.not_bound(id, session_id, status, flight, (user, false));
+                }
                 (false, None) => self.refused(id, status, flight, user),
                 (false, Some(_)) => self.authenticated_again(id, session_id, status),
             };
@@ -197,6 +202,7 @@ impl World {
         let connection = self.connections.get(&id).ok_or("no connection")?;
         let mid_stream = connection.mid_stream || connection.has_gaps;
         let (dialect, signing_required) = (connection.dialect, connection.signing_required);
+        let (client_guid, multichannel) = (connection.client_guid, connection.multichannel);
         let index = match connection.sessions.get(&session_id) {
             Some(&session) => session,
             None if mid_stream => {
@@ -225,6 +231,8 @@ impl World {
                 user,
                 dialect,
                 signing_required,
+                client_guid,
+                multichannel,
                 ..Client::default()
             });
             self.lanes.client(None)

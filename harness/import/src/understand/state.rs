@@ -25,6 +25,12 @@ pub(super) struct Client {
     pub(super) signing_required: bool,
     /// It is a further channel of this one's session.
     pub(super) channel_of: Option<ClientIndex>,
+    /// It names the session, and does not say that it is to be bound to it.
+    pub(super) no_binding: bool,
+    /// ClientGuid of its first connection.
+    pub(super) client_guid: Guid,
+    /// It has offered SMB2_GLOBAL_CAP_MULTI_CHANNEL there.
+    pub(super) multichannel: bool,
     /// It logs in with another password than the user's.
     pub(super) wrong_password: bool,
     /// It has connected a file share.
@@ -142,6 +148,8 @@ pub(super) struct InFlight {
 pub(super) struct Connection {
     pub(super) mid_stream: bool,
     pub(super) client_guid: Guid,
+    /// The client has offered SMB2_GLOBAL_CAP_MULTI_CHANNEL.
+    pub(super) multichannel: bool,
     /// Bytes of it are missing somewhere.
     pub(super) has_gaps: bool,
     /// The server has ended it.

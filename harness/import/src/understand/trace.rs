@@ -13,7 +13,7 @@ use replay_ir::{
 };
 use smb_vocabulary::{VOCABULARY, words};
 use smb_wire::ntstatus;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl World {
     /// Ends the import.
@@ -62,7 +62,9 @@ impl World {
         for (word, _) in needs.into_iter().filter(|&(_, needed)| needed) {
             trace.need(word);
         }
-        self.clients(&mut trace, &order, &names);
+        // To leases and durable opens it matters whose ClientGuid a connection has.
+        let guids = leases || asks("durable") || verbs.contains("reconnect");
+        self.clients(&mut trace, &order, &names, guids);
         for (user, state) in &given_users {
             let args = [
                 ("name".into(), user.clone().into()),
@@ -197,9 +199,16 @@ impl World {
             .collect()
     }
 
-    fn clients(&self, trace: &mut TraceBuilder, order: &[StepIndex], names: &[String]) {
+    /// The lines of the clients; where `guids`, with who has whose ClientGuid.
+    fn clients(
+        &self,
+        trace: &mut TraceBuilder,
+        order: &[StepIndex],
+        names: &[String],
+        guids: bool,
+    ) {
         let used: HashSet<usize> = order.iter().map(|&step| self.drafts[step].lane).collect();
-        let mut owners: HashSet<usize> = used
+        let mut owners: BTreeSet<usize> = used
             .iter()
             .map(|&lane| self.lanes.client_of(lane))
             .collect();
@@ -209,7 +218,12 @@ impl World {
         owners.extend(of_channels.collect::<Vec<_>>());
         for (lane, (client, place)) in self.lanes.all().enumerate() {
             if place == 0 && owners.contains(&client) {
-                let args = self.client_args(client);
+                let mut args = self.client_args(client);
+                let guid_of = self.client_guid_of(client, &owners).filter(|_| guids);
+                if let Some(other) = guid_of {
+                    let name = OwnedValue::Token(self.client_name(other));
+                    args.push(("client-guid".into(), name));
+                }
                 match self.clients[client].channel_of {
                     Some(owner) => trace.client_on(&names[lane], &self.client_name(owner), &args),
                     None => trace.client(&names[lane], &args),

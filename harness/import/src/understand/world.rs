@@ -164,6 +164,7 @@ impl FrameSink for World {
             Connection {
                 mid_stream: info.mid_stream,
                 client_guid: Guid::default(),
+                multichannel: false,
                 has_gaps: false,
                 left: false,
                 dialect: None,
