@@ -1,6 +1,6 @@
 //! `reconnect`.
 
-use super::{file, flag, header, optional, positional, required};
+use super::{file, flag, optional, positional, required};
 use crate::{lease, words};
 use replay_ir::{ArgKind, Role, VerbSpec};
 
@@ -77,8 +77,6 @@ pub(super) const RECONNECT: VerbSpec = VerbSpec {
             ArgKind::Word(&["v1", "v2"]),
             "The other lease context.",
         ),
-        header::REPLAY,
-        header::CHANNEL_SEQUENCE,
     ],
     answer: file::CREATE_ANSWER,
     example: "A reconnect g of=first -> OK oplock=batch",

@@ -199,8 +199,6 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
         CHAIN,
         CREATE_GUID,
         header::TREE,
-        header::REPLAY,
-        header::CHANNEL_SEQUENCE,
     ],
     answer: CREATE_ANSWER,
     example: "A create f \"report.docx\" access=rw share=r disposition=open-if oplock=batch -> OK action=opened \

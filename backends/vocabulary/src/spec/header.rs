@@ -12,7 +12,8 @@ pub(super) const REPLAY: ArgSpec = flag(
 pub(super) const CHANNEL_SEQUENCE: ArgSpec = optional(
     "channel-sequence",
     ArgKind::Int,
-    "ChannelSequence of the header, 0..=65535, from dialect 3.0 on (MS-SMB2 2.2.1.2). Default 0.",
+    "ChannelSequence of the header, 0..=65535, from dialect 3.0 on (MS-SMB2 2.2.1.2). Default: how many channels the \
+     session has lost.",
 );
 
 pub(super) const CREDITS: ArgSpec = optional(

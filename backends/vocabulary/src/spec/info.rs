@@ -1,6 +1,6 @@
 //! Directory listings, file information and file system information.
 
-use super::{CHAIN, HANDLE, field, fields, flag, header, optional, positional};
+use super::{CHAIN, HANDLE, field, fields, flag, optional, positional};
 use crate::{time, words};
 use replay_ir::{ArgKind, ArgSpec, FieldSpec, Role, VerbSpec};
 
@@ -207,8 +207,6 @@ pub(super) const SET_INFO: VerbSpec = VerbSpec {
             "`disposition-ex` (MS-FSCC 2.4.12), `rename-ex` (MS-FSCC 2.4.43): Flags in hexadecimal.",
         ),
         CHAIN,
-        header::REPLAY,
-        header::CHANNEL_SEQUENCE,
     ],
     answer: &[],
     example: "A set-info f rename path=\"d/new.docx\" replace",

@@ -68,8 +68,6 @@ pub(super) const IOCTL: VerbSpec = VerbSpec {
         ),
         CHAIN,
         header::TREE,
-        header::REPLAY,
-        header::CHANNEL_SEQUENCE,
     ],
     answer: &[
         field("len", ArgKind::Int, "OutputCount in bytes."),

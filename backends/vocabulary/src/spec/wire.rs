@@ -5,7 +5,9 @@ use crate::wire_edit::check_edit;
 use replay_ir::{ArgKind, ArgSpec, Role, VerbSpec};
 
 /// What every verb has that sends one request.
-pub(super) const EDITS: [ArgSpec; 4] = [
+pub(super) const EDITS: [ArgSpec; 6] = [
+    header::REPLAY,
+    header::CHANNEL_SEQUENCE,
     header::CREDITS,
     header::CHARGE,
     optional(

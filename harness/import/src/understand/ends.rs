@@ -37,7 +37,7 @@ impl World {
             .collect();
         let mut sessions: Vec<SessionIndex> = connection.sessions.values().copied().collect();
         sessions.sort_unstable();
-        for flight in left {
+        for flight in &left {
             let Some(step) = flight.step else { continue };
             // What was pending has had an answer, and a handle may have come of it.
             if self.drafts[step].progress == Progress::Sent {
@@ -59,13 +59,18 @@ impl World {
                 clients.extend(client.filter(|_| !session.ended));
                 continue;
             }
-            let mut lost = false;
+            // What waits for its final answer waits no more: what would have come of it does not.
+            let session_id = session.id;
+            let of_session = left.iter().filter(|flight| flight.session_id == session_id);
+            let waits = |step: StepIndex| self.drafts[step].progress == Progress::Pending;
+            let mut lost = of_session.filter_map(|flight| flight.step).any(waits);
             for open in self.living() {
                 let open = &mut self.opens[open];
                 if open.session != index {
                     continue;
                 }
-                if open.file_id.is_some() {
+                let waits = self.drafts[open.created_by].progress == Progress::Pending;
+                if open.file_id.is_some() || waits {
                     lost = true;
                     files.push((Key::path(base(&open.path)), Touch::Change));
                     if open.delete_on_close {
