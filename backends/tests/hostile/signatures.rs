@@ -89,12 +89,7 @@ async fn an_answer_that_must_be_signed_and_is_not_fails_its_step_alone() {
 #[tokio::test]
 async fn what_a_forged_answer_has_opened_is_not_open() {
     let discarded = with_one_discarded(OPENS, |fake, header| {
-        let created = CreateResponse {
-            oplock_level: OplockLevel::BATCH,
-            file_id: HANDLE,
-            ..Default::default()
-        };
-        forged(fake, &answer_to(header), &Response::Create(created))
+        forged(fake, &answer_to(header), &created(OplockLevel::BATCH))
     });
     let (mut player, fake, reason) = discarded.await;
     assert!(reason.contains("signature"), "{reason}");
@@ -136,7 +131,8 @@ async fn a_forged_answer_that_no_step_waits_for_ends_the_connection() {
     let (mut player, mut fake, _listener) = connected(OPENS).await;
     player.submit(A, &[step(0)]);
     let (header, _) = fake.request().await;
-    created(&mut fake, &header, OplockLevel::BATCH).await;
+    fake.send(&answer_to(&header), &created(OplockLevel::BATCH))
+        .await;
     player.done(step(0), None).await;
     let notification = Response::OplockBreakNotification(OplockBreakNotification {
         oplock_level: OplockLevel::II,
