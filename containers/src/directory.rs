@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     Domain, ServerError, accounts,
-    identities::{SecretText, private},
+    secret::{SecretText, private},
 };
 
 /// The variable that names the file.

@@ -1,13 +1,7 @@
 //! The accounts to use on a server that is not ours: from a file that only its owner can read, or from the environment.
 //! Never from a program's arguments, which everybody on the machine can see.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::Read,
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
-};
+use std::{collections::BTreeMap, env, path::Path};
 
 use replay_engine::Identity;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,15 +10,13 @@ use serde::Deserialize;
 use crate::{
     AccountState, ServerError,
     accounts::{SETUP, is_sid},
+    secret::{SecretText, private},
 };
 
 /// The name that stands for every identity which is not named.
 const ANY: &str = "*";
 /// What tables look like, for messages.
 const FORM: &str = "[alice] account = \"…\", domain = \"…\", password = \"…\"; [finance] group = \"…\", sid = \"S-1-5-21-…\"";
-/// A larger file is no identities file.
-const LONGEST: u64 = 1 << 20;
-
 /// Accounts and groups by their names in traces.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
@@ -96,16 +88,6 @@ impl TryFrom<Table> for Entry {
             (Some(_), Some(_), ..) => Err("a table has `account` or `group`, not both"),
             (None, None, ..) => Err("a table lacks `account`, or `group`"),
         }
-    }
-}
-
-/// A secret that serde reads from a string.
-#[derive(Debug, Clone)]
-pub(crate) struct SecretText(pub(crate) SecretString);
-
-impl<'de> Deserialize<'de> for SecretText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(SecretString::from(text)))
     }
 }
 
@@ -280,43 +262,9 @@ impl Identities {
     }
 }
 
-/// The text of a file with secrets, which must belong to this user and be readable by nobody else.
-pub(crate) fn private(path: &Path) -> Result<String, ServerError> {
-    let bad = |reason: String| ServerError::Identities {
-        path: path.to_owned(),
-        reason,
-    };
-    // The open file is what is checked, so that it cannot be exchanged after the check.
-    let mut file = fs::File::open(path).map_err(|error| bad(error.to_string()))?;
-    let metadata = file.metadata().map_err(|error| bad(error.to_string()))?;
-    if !metadata.is_file() || metadata.len() > LONGEST {
-        return Err(bad("it is not a file of at most 1 MiB".to_owned()));
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(bad(format!(
-            "its mode is {mode:04o}, so that others may use it: chmod 600 {}",
-            path.display()
-        )));
-    }
-    let user = rustix::process::geteuid().as_raw();
-    if metadata.uid() != user {
-        return Err(bad(format!(
-            "it belongs to user {}, not to this user ({user})",
-            metadata.uid()
-        )));
-    }
-    let mut text = String::new();
-    file.by_ref()
-        .take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(|error| bad(error.to_string()))?;
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{fs, io::Write, os::unix::fs::PermissionsExt};
 
     use proptest::strategy::Strategy as _;
 

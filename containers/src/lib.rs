@@ -27,6 +27,7 @@ mod probe;
 mod process;
 mod random;
 mod registry;
+mod secret;
 mod server;
 mod signal;
 mod smbd;
