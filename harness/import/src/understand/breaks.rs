@@ -7,7 +7,7 @@ use super::request::Reason;
 use super::state::{Chain, InFlight, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
-use replay_ir::OwnedValue;
+use replay_ir::{Milestone, OwnedValue};
 use smb_vocabulary::words;
 use smb_wire::{FileId, Guid, LeaseFlags, LeaseState, OplockLevel, Response};
 
@@ -88,6 +88,17 @@ impl World {
             });
         } else {
             self.opens[open].policy.place = Some(step);
+        }
+    }
+
+    /// A step works on files while breaks of their opens are not acknowledged: it was sent after those had come.
+    pub(super) fn behind_breaks(&mut self, step: StepIndex, touches: &[(Key, Touch)]) {
+        for broken in &self.breaks {
+            let key = Key::path(base(&self.opens[broken.open].path));
+            if touches.iter().any(|&(touched, _)| touched == key) {
+                let (lanes, drafts) = (&mut self.lanes, &mut self.drafts);
+                lanes.wait(step, broken.step, Milestone::Done, drafts);
+            }
         }
     }
 

@@ -150,6 +150,9 @@ impl World {
         let connects = draft.verb == "connect";
         let step = self.drafts.push(draft);
         self.lanes.put(step, touches, part, &mut self.drafts);
+        if !part {
+            self.behind_breaks(step, touches);
+        }
         if !connects {
             self.losses.works_on(owner, touches, &mut self.drafts);
         }
