@@ -129,15 +129,17 @@ impl<'t> Changes<'t> {
             }
             return true;
         }
-        // Only now is the lower bound where it stays unless something is added.
-        match self.until.peek() {
-            Some(&(until, path)) if until >= first => {
-                self.until.pop();
-                self.look_at_bytes(path, first, found);
-                true
-            }
-            _ => false,
+        // Only now is the lower bound where it stays unless something is added. What one file adds moves the bound, so
+        // all are looked at before: else it would depend on their order what is kept.
+        let mut looked = false;
+        while let Some(&(until, path)) = self.until.peek()
+            && until >= first
+        {
+            self.until.pop();
+            self.look_at_bytes(path, first, found);
+            looked = true;
         }
+        looked
     }
 
     fn raise(&mut self, path: PathId, end: StepId, under: bool, found: &mut Vec<StepId>) {

@@ -329,6 +329,22 @@ mod tests {
         }
     }
 
+    /// No `given` line can say the bytes of two files at the chosen step, and what the one needs comes before it makes
+    /// the other's known again.
+    #[test]
+    fn what_is_kept_does_not_depend_on_the_order_of_files() {
+        let text = "ir 1\nclient A user=alice\ngiven dir \"d\"\ngiven file \"d/x\" size=9 fill=2\n\
+            A create h1 \"d\" disposition=overwrite-if\nA close h1\n\
+            A create h4 \"d\" access=rwd disposition=open-if\n\
+            A create h5 \"d/x\" access=rwd disposition=open-if\n\
+            A write h5 offset=2 len=5 fill=1\nA write h4 offset=2 len=6 fill=1\n\
+            A create h6 \"d\" disposition=open-if\n";
+        let trace = replay_ir::load_str("two.ir", text, &VOCABULARY).expect("a trace");
+        let (subjects, chosen) = (Subjects::new(&trace), [StepId(6)]);
+        let kept = with_needs(&trace, &subjects, &chosen);
+        assert_eq!(kept, by_definition(&trace, &subjects, &chosen));
+    }
+
     /// Eight times the steps are hardly more than eight times the work, in a trace in which everything needs something.
     #[test]
     fn the_work_grows_with_the_steps() {
