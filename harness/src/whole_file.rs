@@ -9,7 +9,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use tempfile::TempPath;
 
 /// Descriptors of a process: what is there may be a file, and is none to be replaced.
 const DESCRIPTORS: [&str; 2] = ["/dev/fd", "/proc"];
@@ -24,7 +25,7 @@ const PRIVATE: u32 = 0o600;
 pub(crate) struct WholeFile {
     out: BufWriter<File>,
     /// Where it lies until it is whole, and where it goes then.
-    place: Option<(PathBuf, PathBuf)>,
+    place: Option<(TempPath, PathBuf)>,
 }
 
 impl WholeFile {
@@ -78,7 +79,7 @@ impl WholeFile {
             }
             Err(_) => (path.to_owned(), None),
         };
-        let (part, file) = beside(&target, mode.unwrap_or(USUAL))?;
+        let (file, part) = beside(&target, mode.unwrap_or(USUAL))?;
         let place = Some((part, target));
         let begun = Self {
             out: BufWriter::new(file),
@@ -97,11 +98,10 @@ impl WholeFile {
     /// Its last bytes cannot be written, for instance on a full disk; then nothing has changed.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.out.flush()?;
-        if let Some((part, target)) = &self.place {
-            fs::rename(part, target)?;
-            self.place = None;
+        match self.place {
+            Some((part, target)) => Ok(part.persist(target)?),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -115,31 +115,19 @@ impl Write for WholeFile {
     }
 }
 
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        if let Some((part, _)) = &self.place {
-            let _ = fs::remove_file(part);
-        }
-    }
-}
-
-/// A new file in the folder of `target`. Its name does not grow with the target's, which may be as long as names can be.
-fn beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Relaxed));
-        let part = target.with_file_name(format!(".smb-replay-{process}-{number}.part"));
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&part);
-        match opened {
-            Ok(file) => return Ok((part, file)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// A new file in the folder of `target`, removed unless it is put there. Its name does not grow with the target's, which
+/// may be as long as names can be.
+fn beside(target: &Path, mode: u32) -> io::Result<(File, TempPath)> {
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let part = tempfile::Builder::new()
+        .prefix(".smb-replay-")
+        .suffix(".part")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)?;
+    Ok(part.into_parts())
 }
 
 /// Writes a file of these bytes.
