@@ -12,7 +12,14 @@ lower=$(printf %s "$name" | tr '[:upper:]' '[:lower:]')
 # The image is the controller's, provisioned; nothing of that is this one's.
 shares=$(mktemp -d)
 mv /var/lib/samba/share_info.tdb "$shares/"
-rm -rf /var/lib/samba /run/samba /var/cache/samba
+# A file system of layers now and then says of an empty directory that it is not.
+until said=$(rm -rf /var/lib/samba /run/samba /var/cache/samba 2>&1); do
+    if [ "$(date +%s)" -ge "$end" ]; then
+        echo "$said" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
 mkdir -p /var/lib/samba/private /run/samba /var/cache/samba
 chmod 0700 /var/lib/samba/private
 mv "$shares/share_info.tdb" /var/lib/samba/

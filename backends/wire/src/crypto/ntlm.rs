@@ -174,7 +174,7 @@ mod tests {
     /// MS-NLMP 4.2.4: user `User`, domain `Domain`, password `Password`, keys of 0x55.
     #[test]
     fn the_keys_of_the_specifications_example() {
-        // MS-NLMP 4.2.2.1.1, of the password of MS-NLMP 4.2.1.
+        // MS-NLMP 4.2.2.1.2, of the password of MS-NLMP 4.2.1.
         let hash = password_hash("Password");
         assert_eq!(hash.as_bytes(), hex("a4f49c406510bdcab6824ee7c30fd852"));
         let response = hex(concat!(
