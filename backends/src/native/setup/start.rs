@@ -42,10 +42,7 @@ impl Shared {
         op: Op,
         previous: u64,
     ) {
-        let login = Kind::Session { previous };
-        if let Err(outcome) = self.start(state, lane, Some(op), login) {
-            state.lanes[usize::from(lane)].done(op, outcome);
-        }
+        self.begin(state, lane, op, Kind::Session { previous });
     }
 
     /// Authenticates a client's session anew.
@@ -56,8 +53,12 @@ impl Shared {
         op: Op,
         wrong_password: bool,
     ) {
-        let login = Kind::Reauthentication { wrong_password };
-        if let Err(outcome) = self.start(state, lane, Some(op), login) {
+        self.begin(state, lane, op, Kind::Reauthentication { wrong_password });
+    }
+
+    /// Starts a login for a step, which hears of it if it cannot begin.
+    fn begin(self: &Arc<Self>, state: &mut State, lane: u16, op: Op, kind: Kind) {
+        if let Err(outcome) = self.start(state, lane, Some(op), kind) {
             state.lanes[usize::from(lane)].done(op, outcome);
         }
     }
