@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::{Ends, Exchanges, id, pcap};
-use replay_import::capture::LinkType;
-use replay_import::{CaptureOptions, import_capture};
+use common::{Exchanges, id, import, let_in};
+use replay_import::Naming;
 use smb_wire::messages::*;
 use smb_wire::security::sddl;
 use smb_wire::*;
@@ -69,23 +68,13 @@ fn set(all: &mut Exchanges, number: u64, descriptor: &str) {
 }
 
 /// The trace of one client that does this.
-fn import(does: impl FnOnce(&mut Exchanges)) -> String {
-    let mut all = Exchanges::new();
-    all.negotiate();
-    all.log_in(&smb_wire::crypto::ntlm::name_only("alice"));
+fn done(does: impl FnOnce(&mut Exchanges)) -> String {
+    let mut all = let_in("alice");
     all.tree(r"\\server\share");
     does(&mut all);
-    let folder = tempfile::tempdir().expect("a directory");
-    let path = folder.path().join("a.pcap");
-    let packets = Ends::v4(445).conversation(&all.frames, 1400, LinkType::Ethernet, 0);
-    std::fs::write(&path, pcap(&packets, 1, false, false)).expect("written");
-    let (trace, report) =
-        import_capture(&path, "a.pcap", &CaptureOptions::default()).expect("a trace");
+    let (text, report) = import(std::slice::from_ref(&all), Naming::default());
     assert_eq!(report.import.skipped(), 0, "{report}");
-    assert_eq!(smb_vocabulary::check_trace(&trace), []);
-    let mut text = Vec::new();
-    trace.write_text(&mut text).expect("written");
-    String::from_utf8(text).expect("text")
+    text
 }
 
 /// The `given` line of `file`, and what the first query of its descriptor expects.
@@ -110,7 +99,7 @@ fn a_list_that_the_lab_can_have_is_given() {
         // What it inherits is the directory's affair, so that the answer may be another one.
         ("(A;;FA;;;WD)", None),
     ] {
-        let text = import(|all| {
+        let text = done(|all| {
             opened(all, "file", 1, CreateAction::OPENED);
             shown(all, 1, &format!("O:{ACCOUNT}D:{list}"));
         });
@@ -131,7 +120,7 @@ fn a_list_of_the_captures_own_principals_is_not_given() {
         "P(D;;FA;;;WD)".to_owned(),
         "P".to_owned(),
     ] {
-        let text = import(|all| {
+        let text = done(|all| {
             opened(all, "file", 1, CreateAction::OPENED);
             shown(all, 1, &format!("O:{ACCOUNT}D:{list}"));
         });
@@ -141,7 +130,7 @@ fn a_list_of_the_captures_own_principals_is_not_given() {
 
 #[test]
 fn an_account_that_is_known_by_its_files_is_an_identity() {
-    let text = import(|all| {
+    let text = done(|all| {
         opened(all, "file", 1, CreateAction::OPENED);
         shown(all, 1, &format!("O:BAD:P(A;;FA;;;{ACCOUNT})"));
         // Who has made a file owns it; that is seen later than it is needed.
@@ -156,7 +145,7 @@ fn an_account_that_is_known_by_its_files_is_an_identity() {
 
 #[test]
 fn a_list_that_a_step_has_made_is_not_given() {
-    let text = import(|all| {
+    let text = done(|all| {
         opened(all, "file", 1, CreateAction::OPENED);
         set(all, 1, "D:P(A;;FR;;;WD)");
         shown(all, 1, &format!("O:{ACCOUNT}D:P(A;;FR;;;WD)"));
@@ -166,7 +155,7 @@ fn a_list_that_a_step_has_made_is_not_given() {
         (Some(""), "OK dacl=\"P(A;;FR;;;WD)\""),
         "{text}"
     );
-    let text = import(|all| {
+    let text = done(|all| {
         opened(all, "file", 1, CreateAction::CREATED);
         shown(all, 1, &format!("O:{ACCOUNT}D:P(A;;FR;;;WD)"));
     });

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Ends, Exchanges, id, pcap};
-use replay_import::capture::{Direction, LinkType};
-use replay_import::{CaptureImport, CaptureOptions, NameKey, Naming, import_capture};
+use common::{Exchanges, id, import, import_packets, let_in, lines, packets};
+use replay_import::capture::Direction;
+use replay_import::{NameKey, Naming};
+use smb_wire::crypto::ntlm::name_only;
 use smb_wire::messages::*;
 use smb_wire::*;
 
@@ -15,35 +16,6 @@ const BAD_NETWORK_NAME: u32 = 0xC000_00CC;
 const INVALID_PARAMETER: u32 = 0xC000_000D;
 const NOT_FOUND: u32 = 0xC000_0225;
 
-/// The text of the trace, and the report, of connections one behind the other.
-fn import(connections: &[Exchanges], naming: Naming) -> (String, CaptureImport) {
-    import_packets(packets(connections).concat(), naming)
-}
-
-/// The packets of each connection.
-fn packets(connections: &[Exchanges]) -> Vec<Vec<Vec<u8>>> {
-    let packets = connections.iter().enumerate().map(|(number, all)| {
-        let ends = Ends::v4(445).with_client_port(50_000 + number as u16);
-        ends.conversation(&all.frames, 1400, LinkType::Ethernet, 0)
-    });
-    packets.collect()
-}
-
-fn import_packets(packets: Vec<Vec<u8>>, naming: Naming) -> (String, CaptureImport) {
-    let folder = tempfile::tempdir().expect("a directory");
-    let path = folder.path().join("a.pcap");
-    std::fs::write(&path, pcap(&packets, 1, false, false)).expect("written");
-    let options = CaptureOptions {
-        naming,
-        ..CaptureOptions::default()
-    };
-    let (trace, report) = import_capture(&path, "a.pcap", &options).expect("a trace");
-    assert_eq!(smb_vocabulary::check_trace(&trace), []);
-    let mut text = Vec::new();
-    trace.write_text(&mut text).expect("written");
-    (String::from_utf8(text).expect("text"), report)
-}
-
 fn replaced() -> Naming {
     Naming {
         key: Some(NameKey::of(b"sixteen bytes and more")),
@@ -51,25 +23,11 @@ fn replaced() -> Naming {
     }
 }
 
-/// An NTLM AUTHENTICATE_MESSAGE (MS-NLMP 2.2.1.3) of this user.
-fn token(user: &str) -> Vec<u8> {
-    let name: Vec<u8> = user.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
-    for length in [0, 0, 0, name.len(), 0, 0] {
-        let length = (length as u16).to_le_bytes();
-        message.extend([length, length].concat());
-        message.extend(64_u32.to_le_bytes());
-    }
-    message.extend([0; 4]);
-    message.extend(name);
-    message
-}
-
 /// A connection on which a user tries to log in.
 fn refused(user: &str, status: u32) -> Exchanges {
     let mut all = Exchanges::new();
     all.negotiate();
-    let buffer = token(user);
+    let buffer = name_only(user);
     all.refused(
         Request::SessionSetup(SessionSetupRequest {
             buffer,
@@ -77,14 +35,6 @@ fn refused(user: &str, status: u32) -> Exchanges {
         }),
         status,
     );
-    all
-}
-
-/// A connection on which a user has logged in.
-fn let_in(user: &str) -> Exchanges {
-    let mut all = Exchanges::new();
-    all.negotiate();
-    all.log_in(&token(user));
     all
 }
 
@@ -103,11 +53,6 @@ fn created(all: &mut Exchanges, name: &str, number: u64) -> FileId {
         }),
     );
     file_id
-}
-
-fn lines(text: &str, starting: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| line.starts_with(starting));
-    lines.map(str::to_owned).collect()
 }
 
 #[test]

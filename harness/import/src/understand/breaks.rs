@@ -5,6 +5,7 @@ use super::lanes::{Key, Touch};
 use super::paths::base;
 use super::request::Reason;
 use super::state::{Chain, InFlight, SessionIndex};
+use super::unacknowledged::OpenBreak;
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::{Milestone, OwnedValue};
@@ -16,18 +17,6 @@ const WITHIN: u64 = 10_000_000_000;
 
 /// An acknowledgement that comes later than this, in nanoseconds, was delayed on purpose.
 const AT_ONCE: u64 = 200_000_000;
-
-/// A break that has not been acknowledged.
-#[derive(Debug)]
-pub(super) struct OpenBreak {
-    open: usize,
-    /// Where it came.
-    connection: ConnectionId,
-    step: StepIndex,
-    time: u64,
-    /// The level or state that the server asks for.
-    asked: String,
-}
 
 /// What a client does on breaks of an open, as far as the trace has said it.
 #[derive(Debug, Default)]
@@ -79,8 +68,9 @@ impl World {
         let step = self.add(draft, None, &[], false);
         self.drafts[step].progress = Progress::Done;
         if acknowledge {
-            self.breaks.push(OpenBreak {
+            self.breaks.add(OpenBreak {
                 open,
+                file: self.file_of(open),
                 connection: id,
                 step,
                 time,
@@ -93,13 +83,17 @@ impl World {
 
     /// A step works on files while breaks of their opens are not acknowledged: it was sent after those had come.
     pub(super) fn behind_breaks(&mut self, step: StepIndex, touches: &[(Key, Touch)]) {
-        for broken in &self.breaks {
-            let key = Key::path(base(&self.opens[broken.open].path));
-            if touches.iter().any(|&(touched, _)| touched == key) {
+        for &(touched, _) in touches {
+            for &broken in self.breaks.of_file(touched) {
                 let (lanes, drafts) = (&mut self.lanes, &mut self.drafts);
-                lanes.wait(step, broken.step, Milestone::Done, drafts);
+                lanes.wait(step, broken, Milestone::Done, drafts);
             }
         }
+    }
+
+    /// The file of an open, by the name that it has.
+    fn file_of(&self, open: usize) -> Key {
+        Key::path(base(&self.opens[open].path))
     }
 
     pub(super) fn oplock_acknowledged(
@@ -129,8 +123,7 @@ impl World {
         chain: &mut Chain,
     ) -> Result<(), Reason> {
         let waiting = |sessions: Vec<SessionIndex>| {
-            let mut breaks = self.breaks.iter().map(|broken| broken.open);
-            breaks.find(|&open| {
+            self.breaks.find(|open| {
                 let open = &self.opens[open];
                 open.lease == Some(key) && sessions.contains(&open.session)
             })
@@ -152,7 +145,7 @@ impl World {
         flight: &mut InFlight,
         chain: &mut Chain,
     ) -> Result<(), Reason> {
-        let broken = self.take_break(open);
+        let broken = self.breaks.take(open);
         // What is acknowledged on another channel than the break came on is not the client's doing by itself.
         let other = broken.as_ref().filter(|broken| broken.connection != id);
         if let Some(broken) = other {
@@ -167,7 +160,7 @@ impl World {
             let open = open.ok_or("of a lease that no open of its connection has")?;
             let handle = self.opens[open].name.clone();
             let client = self.client_of(id, flight.session_id)?;
-            let touches = [(Key::path(base(&self.opens[open].path)), Touch::Change)];
+            let touches = [(self.file_of(open), Touch::Change)];
             let with = |draft: Draft| {
                 draft
                     .arg("handle", handle)
@@ -192,23 +185,16 @@ impl World {
     pub(super) fn closing(&mut self, open: usize) {
         self.opens[open].alive = false;
         self.opens[open].closed = true;
-        if let Some(broken) = self.take_break(open) {
+        if let Some(broken) = self.breaks.take(open) {
             self.policy(&broken, "ignore", None, None);
         }
     }
 
     /// Breaks to which the client did nothing.
     pub(super) fn never_acknowledged(&mut self, id: ConnectionId) {
-        let came_here = |broken: &mut OpenBreak| broken.connection == id;
-        let left: Vec<OpenBreak> = self.breaks.extract_if(.., came_here).collect();
-        for broken in left {
+        for broken in self.breaks.take_all(id) {
             self.policy(&broken, "ignore", None, None);
         }
-    }
-
-    fn take_break(&mut self, open: usize) -> Option<OpenBreak> {
-        let at = self.breaks.iter().position(|broken| broken.open == open)?;
-        Some(self.breaks.remove(at))
     }
 
     /// The sessions that a connection is a channel of.

@@ -57,14 +57,13 @@ impl World {
         let connection = self.connections.get(&id);
         let dialect = connection.and_then(|connection| connection.dialect);
         let signing_required = connection.is_some_and(|connection| connection.signing_required);
-        self.clients.push(Client {
+        self.add_client(Client {
             user: user.filter(|user| self.clients[owner].user.as_ref() != Some(user)),
             dialect,
             signing_required,
             channel_of: Some(owner),
             ..Client::default()
-        });
-        self.lanes.client(Some(owner))
+        })
     }
 
     /// The server has refused to bind a channel, as whom, and whether the request says that it is to be bound.

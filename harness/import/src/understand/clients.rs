@@ -2,7 +2,7 @@
 
 use super::draft::StepIndex;
 use super::lanes::ClientIndex;
-use super::state::Open;
+use super::state::Client;
 use super::trees::PIPES;
 use super::world::World;
 use replay_ir::OwnedValue;
@@ -15,29 +15,42 @@ type Arguments = Vec<(Cow<'static, str>, OwnedValue)>;
 impl World {
     /// A to Z, then C27 and so on; `A-2` for the second channel of A's session.
     pub(super) fn client_name(&self, client: ClientIndex) -> String {
+        let number = self.clients[client].number;
         if let Some(owner) = self.clients[client].channel_of {
-            let before = self.clients[..client].iter();
-            let channels = before.filter(|other| other.channel_of == Some(owner));
-            return format!("{}-{}", self.client_name(owner), channels.count() + 2);
+            return format!("{}-{}", self.client_name(owner), number + 1);
         }
-        let before = self.clients[..client].iter();
-        let number = before.filter(|other| other.channel_of.is_none()).count();
         match u8::try_from(number) {
-            Ok(number @ 0..26) => char::from(b'A' + number).to_string(),
-            _ => format!("C{}", number + 1),
+            Ok(number @ 1..=26) => char::from(b'A' + number - 1).to_string(),
+            _ => format!("C{number}"),
         }
     }
 
-    /// The first of `clients` with the same ClientGuid, if this is another.
-    pub(super) fn client_guid_of(
+    /// A further client, in a session of its own or in that of another one.
+    pub(super) fn add_client(&mut self, mut client: Client) -> ClientIndex {
+        let owner = client.channel_of;
+        let so_far = match owner {
+            Some(owner) => &mut self.clients[owner].channels,
+            None => &mut self.with_sessions,
+        };
+        *so_far += 1;
+        client.number = *so_far;
+        self.clients.push(client);
+        self.lanes.client(owner)
+    }
+
+    /// Of these clients the first with each ClientGuid.
+    pub(super) fn client_guids(
         &self,
-        client: ClientIndex,
         clients: &BTreeSet<ClientIndex>,
-    ) -> Option<ClientIndex> {
-        let guid = self.clients[client].client_guid;
-        let mut same = clients.iter().copied();
-        let first = same.find(|&other| self.clients[other].client_guid == guid)?;
-        (guid != Guid::default() && first != client).then_some(first)
+    ) -> HashMap<Guid, ClientIndex> {
+        let mut first = HashMap::new();
+        for &client in clients {
+            first
+                .entry(self.clients[client].client_guid)
+                .or_insert(client);
+        }
+        first.remove(&Guid::default());
+        first
     }
 
     /// What the line of a client says; that of a channel what is otherwise than its session's.
@@ -54,8 +67,7 @@ impl World {
             args.push(("channel".into(), OwnedValue::Flag));
         }
         // Where it counts and no channels say it: LOCKs that are sent again (MS-SMB2 3.3.5.14).
-        let numbered = |open: &Open| open.client == index && open.replays;
-        if client.multichannel && self.opens.iter().any(numbered) {
+        if client.multichannel && client.replays {
             args.push(("multichannel".into(), OwnedValue::Flag));
         }
         if client.no_binding {
@@ -99,8 +111,8 @@ impl World {
 
     /// Whether steps go by further channels, or are to be done as by a client that could have some.
     pub(super) fn has_channels(&self, order: &[StepIndex]) -> bool {
-        let offered = |open: &Open| open.replays && self.clients[open.client].multichannel;
-        if self.opens.iter().any(offered) {
+        let offered = |client: &Client| client.replays && client.multichannel;
+        if self.clients.iter().any(offered) {
             return true;
         }
         let mut clients = order

@@ -64,15 +64,19 @@ impl World {
     /// (MS-SMB2 3.3.5.14), so that all of them matter.
     pub(super) fn numbered(&mut self, open: usize, step: StepIndex, sequence: u32) {
         let open = &mut self.opens[open];
+        let edit = |sequence| format!("body.sequence={sequence:#x}");
+        if open.replays {
+            return self.drafts[step].edit(edit(sequence));
+        }
         // A bucket holds the last number that came with its index.
         let mut latest = open.numbered.iter().rev().take(64);
         let before = latest.find(|(other, _)| other >> 4 == sequence >> 4);
-        open.replays |= before.is_some_and(|&(other, _)| other == sequence);
+        open.replays = before.is_some_and(|&(other, _)| other == sequence);
         open.numbered.push((sequence, step));
         if open.replays {
+            self.clients[open.client].replays = true;
             for (sequence, step) in std::mem::take(&mut open.numbered) {
-                self.drafts[step].edit(format!("body.sequence={sequence:#x}"));
-                open.numbered.push((sequence, step));
+                self.drafts[step].edit(edit(sequence));
             }
         }
     }

@@ -227,15 +227,14 @@ impl World {
         };
         let returning = self.returning(id, index, user.as_deref());
         let client = returning.unwrap_or_else(|| {
-            self.clients.push(Client {
+            self.add_client(Client {
                 user,
                 dialect,
                 signing_required,
                 client_guid,
                 multichannel,
                 ..Client::default()
-            });
-            self.lanes.client(None)
+            })
         });
         let session = &mut self.sessions[index];
         let (disk, losses) = (session.tree_connected, session.losses);

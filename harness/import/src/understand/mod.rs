@@ -42,6 +42,7 @@ mod stale;
 mod state;
 mod trace;
 mod trees;
+mod unacknowledged;
 mod world;
 
 use crate::capture::{CaptureFile, CaptureReport, Limits, Ports, read_capture_from, read_captures};

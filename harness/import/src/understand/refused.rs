@@ -70,14 +70,13 @@ impl World {
         let client = match self.refused.get(&what) {
             Some(&client) => client,
             None => {
-                self.clients.push(Client {
+                let client = self.add_client(Client {
                     user: Some(user.clone()),
                     dialect,
                     signing_required,
                     wrong_password,
                     ..Client::default()
                 });
-                let client = self.lanes.client(None);
                 self.refused.insert(what, client);
                 client
             }

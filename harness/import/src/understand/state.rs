@@ -25,12 +25,18 @@ pub(super) struct Client {
     pub(super) signing_required: bool,
     /// It is a further channel of this one's session.
     pub(super) channel_of: Option<ClientIndex>,
+    /// Which one it is, from 1: of those with sessions of their own, or of the further channels of its session.
+    pub(super) number: usize,
+    /// How many further channels its session has.
+    pub(super) channels: usize,
     /// It names the session, and does not say that it is to be bound to it.
     pub(super) no_binding: bool,
     /// ClientGuid of its first connection.
     pub(super) client_guid: Guid,
     /// It has offered SMB2_GLOBAL_CAP_MULTI_CHANNEL there.
     pub(super) multichannel: bool,
+    /// A LOCK of its has been sent again.
+    pub(super) replays: bool,
     /// It logs in with another password than the user's.
     pub(super) wrong_password: bool,
     /// It has connected a file share.

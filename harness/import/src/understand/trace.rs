@@ -216,11 +216,15 @@ impl World {
             .iter()
             .filter_map(|&client| self.clients[client].channel_of);
         owners.extend(of_channels.collect::<Vec<_>>());
+        let guids = match guids {
+            true => self.client_guids(&owners),
+            false => HashMap::new(),
+        };
         for (lane, (client, place)) in self.lanes.all().enumerate() {
             if place == 0 && owners.contains(&client) {
                 let mut args = self.client_args(client);
-                let guid_of = self.client_guid_of(client, &owners).filter(|_| guids);
-                if let Some(other) = guid_of {
+                let first = guids.get(&self.clients[client].client_guid);
+                if let Some(&other) = first.filter(|&&other| other != client) {
                     let name = OwnedValue::Token(self.client_name(other));
                     args.push(("client-guid".into(), name));
                 }

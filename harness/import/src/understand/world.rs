@@ -1,6 +1,5 @@
 //! All that is known at a point of a capture.
 
-use super::breaks::OpenBreak;
 use super::content::Fills;
 use super::draft::{Draft, Drafts, Progress, StepIndex};
 use super::initial::Initial;
@@ -13,6 +12,7 @@ use super::reconnect::Gone;
 use super::refused::Refused;
 use super::security::Accounts;
 use super::state::{Algorithms, Client, Connection, Node, Open, Session, SessionIndex};
+use super::unacknowledged::Unacknowledged;
 use crate::capture::{ConnectionId, ConnectionInfo, Direction, FrameSink, Gap};
 use crate::report::ImportReport;
 use smb_wire::crypto::PreauthHash;
@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) living: (usize, Vec<usize>),
     pub(super) by_id: HashMap<(SessionIndex, FileId), usize>,
     pub(super) clients: Vec<Client>,
+    /// How many of them have sessions of their own.
+    pub(super) with_sessions: usize,
     pub(super) names: Names,
     pub(super) keys: CaptureKeys,
     pub(super) passwords: Passwords,
@@ -53,7 +55,7 @@ pub(super) struct World {
     pub(super) by_session_id: HashMap<u64, SessionIndex>,
     pub(super) losses: Losses,
     /// Breaks that are not answered yet.
-    pub(super) breaks: Vec<OpenBreak>,
+    pub(super) breaks: Unacknowledged,
     /// Log-ins of accounts that the server would not let in whatever their password.
     pub(super) states: Vec<(String, &'static str, StepIndex)>,
     /// The clients whose log-ins failed, by what they are.
@@ -82,6 +84,7 @@ impl World {
             living: (0, Vec::new()),
             by_id: HashMap::new(),
             clients: Vec::new(),
+            with_sessions: 0,
             names,
             keys,
             passwords,
@@ -94,7 +97,7 @@ impl World {
             sessions: Vec::new(),
             by_session_id: HashMap::new(),
             losses: Losses::default(),
-            breaks: Vec::new(),
+            breaks: Unacknowledged::default(),
             states: Vec::new(),
             refused: HashMap::new(),
             create_guids: HashMap::new(),

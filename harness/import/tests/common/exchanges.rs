@@ -3,7 +3,7 @@
 use replay_import::capture::Direction;
 use smb_wire::messages::*;
 use smb_wire::{
-    Command, Dialect, FileId, Flags, FrameBuilder, Header, HeaderForm, Request, Response,
+    Command, Dialect, FileId, Flags, FrameBuilder, Guid, Header, HeaderForm, Request, Response,
 };
 
 /// A header of message `id`.
@@ -81,6 +81,18 @@ impl Exchanges {
         self.next += 1;
     }
 
+    /// A message of the server that nobody asked for, without a session (MS-SMB2 3.3.4.6, 3.3.4.7).
+    pub(crate) fn unasked(&mut self, message: &Response) {
+        let mut down = FrameBuilder::new();
+        let header = Header {
+            command: Command::OPLOCK_BREAK,
+            session_id: 0,
+            ..header(u64::MAX, Flags::SERVER_TO_REDIR)
+        };
+        down.response(&header, message);
+        self.frames.push((Direction::ToClient, down.finish()));
+    }
+
     pub(crate) fn ok(&mut self, request: Request, response: Response) {
         self.exchange(request, 0, response);
     }
@@ -90,8 +102,14 @@ impl Exchanges {
     }
 
     pub(crate) fn negotiate(&mut self) {
+        self.negotiate_as(Guid::default());
+    }
+
+    /// A NEGOTIATE with this ClientGuid.
+    pub(crate) fn negotiate_as(&mut self, client_guid: Guid) {
         self.ok(
             Request::Negotiate(NegotiateRequest {
+                client_guid,
                 dialects: vec![Dialect::SMB_3_1_1],
                 ..NegotiateRequest::default()
             }),
