@@ -58,6 +58,11 @@ const FOR_IMAGES: &[Package] = &[Package {
 }];
 const FOR_TESTS: &[Package] = &[
     Package {
+        name: "smbclient",
+        file: "smbclient",
+        what_for: "the tests that look at our servers with Samba's own client",
+    },
+    Package {
         name: "dbench",
         file: "/usr/share/dbench/client.txt",
         what_for: "the tests that import and replay its load file",
