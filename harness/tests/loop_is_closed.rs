@@ -12,7 +12,7 @@ use replay_ir::{ClientId, Step, Trace};
 use smb_vocabulary::{ClientSettings, is_channel};
 
 /// Traces of the suite that pass against every server, of all kinds that a capture shows in full.
-const TRACES: [&str; 61] = [
+const TRACES: [&str; 62] = [
     "acl/automatic-inheritance.ir",
     "acl/moved-files-keep-their-list.ir",
     "compound/create-query-close.ir",
@@ -72,6 +72,7 @@ const TRACES: [&str; 61] = [
     "ioctl/pipe-transceive.ir",
     "compound/two-trees.ir",
     "notify/second-tree.ir",
+    "durable/allocation-is-asked-for-once.ir",
     "durable/v2-reconnect.ir",
     "sharemode/read-write-matrix.ir",
 ];

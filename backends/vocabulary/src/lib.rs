@@ -41,8 +41,8 @@ pub use operation::{
     Acknowledge, BreakAction, BreakLevel, Content, Create, DescriptorText, Durable, FileChange,
     HeaderOptions, Ioctl, IoctlInput, LeaseRequest, Lock, LockKind, LockRange, NewDescriptor,
     Notify, OnBreak, Operation, PreviousSession, QueryDirectory, QueryEa, QueryQuota,
-    QuerySecurity, Read, Reconnect, ReconnectVersion, SetEa, SetInfo, SetQuota, SetSecurity,
-    StepRequest, Times, Write,
+    QuerySecurity, RECONNECT_CONTEXTS, Read, Reconnect, ReconnectVersion, SetEa, SetInfo, SetQuota,
+    SetSecurity, StepRequest, Times, Write,
 };
 pub use security::{Principals, parse as parse_descriptor, principals};
 pub use setup::setup_trace;

@@ -1,12 +1,15 @@
 //! Breaks that a capture shows: who waits for them, and whose they are where several connections have one ClientGuid.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
-use common::{Exchanges, id, import_packets, let_in, lines, packets};
+use common::{Exchanges, id};
 use replay_import::{CaptureImport, Naming};
 use smb_wire::crypto::ntlm::name_only;
 use smb_wire::messages::*;
 use smb_wire::*;
+use traces::{import_packets, let_in, lines, packets};
 
 const CLIENT: Guid = Guid([7; 16]);
 const KEY: Guid = Guid([9; 16]);

@@ -1,12 +1,15 @@
 //! Security descriptors that a capture shows of files which were there: when a `given` line has one, and when an answer is expected.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
-use common::{Exchanges, id, import, let_in};
+use common::{Exchanges, id};
 use replay_import::Naming;
 use smb_wire::messages::*;
 use smb_wire::security::sddl;
 use smb_wire::*;
+use traces::{import, let_in};
 
 /// An account of the capture.
 const ACCOUNT: &str = "S-1-5-21-1122334455-778899001-3344556677-1107";

@@ -1,13 +1,16 @@
 //! Log-ins that fail, trees that are connected again or not at all, and pipes: what a trace says of them.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
-use common::{Exchanges, id, import, import_packets, let_in, lines, packets};
+use common::{Exchanges, id};
 use replay_import::capture::Direction;
 use replay_import::{NameKey, Naming};
 use smb_wire::crypto::ntlm::name_only;
 use smb_wire::messages::*;
 use smb_wire::*;
+use traces::{import, import_packets, let_in, lines, packets};
 
 const LOGON_FAILURE: u32 = 0xC000_006D;
 const ACCOUNT_DISABLED: u32 = 0xC000_0072;

@@ -6,6 +6,19 @@ use crate::lease;
 use replay_ir::{Step, StepId};
 use smb_wire::Guid;
 
+/// The arguments of a `reconnect` for create contexts that it does not take from the step which opened: a client that follows
+/// MS-SMB2 3.2.4.4 sends the reconnect context and that of a lease, and no other.
+pub const RECONNECT_CONTEXTS: [&str; 8] = [
+    "query-maximal-access",
+    "query-on-disk-id",
+    "allocation",
+    "timewarp",
+    "app-instance",
+    "app-instance-version",
+    "ea",
+    "sd",
+];
+
 /// CREATE with a reconnect context (MS-SMB2 3.2.4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconnect<'t> {
@@ -40,6 +53,7 @@ impl<'t> Reconnect<'t> {
             "handle" => step.arg("handle"),
             "durable" => step.arg("request"),
             "durable-timeout" | "create-guid" => None,
+            name if RECONNECT_CONTEXTS.contains(&name) => step.arg(name),
             name if name.starts_with("lease-") && step.arg("no-lease").is_some() => None,
             "oplock" if step.arg("no-lease").is_some() => step.arg("oplock"),
             name => nearest(name),

@@ -19,7 +19,7 @@ mod whole;
 pub use breaks::{Acknowledge, BreakAction, BreakLevel, OnBreak};
 pub(crate) use create::check_version;
 pub use create::{Create, Durable, LeaseRequest};
-pub use durable::{Reconnect, ReconnectVersion};
+pub use durable::{RECONNECT_CONTEXTS, Reconnect, ReconnectVersion};
 pub use ea::{QueryEa, SetEa};
 pub(crate) use ea::{attributes as extended_attributes, write as write_extended_attribute};
 pub use header::HeaderOptions;

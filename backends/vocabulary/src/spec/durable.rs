@@ -9,7 +9,7 @@ pub(super) const RECONNECT: VerbSpec = VerbSpec {
     role: Role::Operation,
     doc: "Re-establishes a durable open after its connection was lost: a CREATE like the one that opened it, with its \
           FileId in a reconnect context, and the lease if it had one (MS-SMB2 3.2.4.4). Everything that is not named \
-          is as in the step of `of=`. The open has a new handle from then on.",
+          is as in the step of `of=`, but for the other create contexts, which it has where it says so. The open has a new handle from then on.",
     section: "MS-SMB2 2.2.13.2.4, 2.2.13.2.12; 3.3.5.9.7, 3.3.5.9.12",
     args: &[
         positional(
@@ -77,6 +77,14 @@ pub(super) const RECONNECT: VerbSpec = VerbSpec {
             ArgKind::Word(&["v1", "v2"]),
             "The other lease context.",
         ),
+        file::QUERY_MAXIMAL_ACCESS,
+        file::QUERY_ON_DISK_ID,
+        file::ALLOCATION,
+        file::TIMEWARP,
+        file::APP_INSTANCE,
+        file::APP_INSTANCE_VERSION,
+        super::ea::EA,
+        super::security::SD,
     ],
     answer: file::CREATE_ANSWER,
     example: "A reconnect g of=first -> OK oplock=batch",

@@ -65,6 +65,38 @@ pub(super) const CREATE_GUID: ArgSpec = optional(
      digits. Default: one of its own for every request.",
 );
 
+/// The create contexts that a reconnect has only where it says so.
+pub(super) const QUERY_MAXIMAL_ACCESS: ArgSpec = flag(
+    "query-maximal-access",
+    "Adds QUERY_MAXIMAL_ACCESS_REQUEST (MS-SMB2 2.2.13.2.5).",
+);
+pub(super) const QUERY_ON_DISK_ID: ArgSpec = flag(
+    "query-on-disk-id",
+    "Adds QUERY_ON_DISK_ID (MS-SMB2 2.2.13.2.9).",
+);
+pub(super) const ALLOCATION: ArgSpec = optional(
+    "allocation",
+    ArgKind::Int,
+    "Adds ALLOCATION_SIZE with this number of bytes (MS-SMB2 2.2.13.2.6).",
+);
+pub(super) const TIMEWARP: ArgSpec = optional(
+    "timewarp",
+    ArgKind::Token(time::check),
+    "Adds TIMEWARP_TOKEN: the snapshot to open in (MS-SMB2 2.2.13.2.7).",
+);
+pub(super) const APP_INSTANCE: ArgSpec = optional(
+    "app-instance",
+    ArgKind::Token(lease::check_key),
+    "Adds SMB2_CREATE_APP_INSTANCE_ID (MS-SMB2 2.2.13.2.13): a name of at most 16 bytes, or 0x and 32 \
+     hexadecimal digits.",
+);
+pub(super) const APP_INSTANCE_VERSION: ArgSpec = optional(
+    "app-instance-version",
+    ArgKind::Token(check_version),
+    "Adds SMB2_CREATE_APP_INSTANCE_VERSION (MS-SMB2 2.2.13.2.15), as `1.0`: AppInstanceVersionHigh and \
+     AppInstanceVersionLow.",
+);
+
 pub(super) const CREATE: VerbSpec = VerbSpec {
     name: "create",
     role: Role::Operation,
@@ -153,24 +185,10 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             ArgKind::Int,
             "Epoch, 0..=65535 (v2). Default 0.",
         ),
-        flag(
-            "query-maximal-access",
-            "Adds QUERY_MAXIMAL_ACCESS_REQUEST (MS-SMB2 2.2.13.2.5).",
-        ),
-        flag(
-            "query-on-disk-id",
-            "Adds QUERY_ON_DISK_ID (MS-SMB2 2.2.13.2.9).",
-        ),
-        optional(
-            "allocation",
-            ArgKind::Int,
-            "Adds ALLOCATION_SIZE with this number of bytes (MS-SMB2 2.2.13.2.6).",
-        ),
-        optional(
-            "timewarp",
-            ArgKind::Token(time::check),
-            "Adds TIMEWARP_TOKEN: the snapshot to open in (MS-SMB2 2.2.13.2.7).",
-        ),
+        QUERY_MAXIMAL_ACCESS,
+        QUERY_ON_DISK_ID,
+        ALLOCATION,
+        TIMEWARP,
         optional(
             "durable",
             ArgKind::Word(&["v1", "v2", "persistent"]),
@@ -182,18 +200,8 @@ pub(super) const CREATE: VerbSpec = VerbSpec {
             ArgKind::Duration,
             "Timeout of the V2 request, whole milliseconds. Default 0.",
         ),
-        optional(
-            "app-instance",
-            ArgKind::Token(lease::check_key),
-            "Adds SMB2_CREATE_APP_INSTANCE_ID (MS-SMB2 2.2.13.2.13): a name of at most 16 bytes, or 0x and 32 \
-             hexadecimal digits.",
-        ),
-        optional(
-            "app-instance-version",
-            ArgKind::Token(check_version),
-            "Adds SMB2_CREATE_APP_INSTANCE_VERSION (MS-SMB2 2.2.13.2.15), as `1.0`: AppInstanceVersionHigh and \
-             AppInstanceVersionLow.",
-        ),
+        APP_INSTANCE,
+        APP_INSTANCE_VERSION,
         super::ea::EA,
         SD,
         CHAIN,

@@ -10,6 +10,7 @@ use super::state::{Session, SessionIndex};
 use super::world::World;
 use crate::capture::ConnectionId;
 use replay_ir::OwnedValue;
+use smb_vocabulary::RECONNECT_CONTEXTS;
 use smb_wire::messages::{CreateRequest, RequestContext};
 use smb_wire::{DurableFlags, FileId, Guid};
 use std::borrow::Cow;
@@ -168,6 +169,9 @@ impl World {
                 _ => {}
             }
         }
+        let others = draft.args.iter();
+        let others = others.filter(|(name, _)| RECONNECT_CONTEXTS.contains(&&**name));
+        args.extend(others.cloned());
         Ok(Draft {
             args,
             target: Some(self.opens[old].created_by),

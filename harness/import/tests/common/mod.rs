@@ -3,11 +3,9 @@
 #![allow(dead_code, unused_imports, reason = "each test uses some of it")]
 
 mod exchanges;
-mod traces;
 
 pub(crate) use exchanges::{Exchanges, header, id, session_frames};
 use replay_import::capture::{Direction, LinkType};
-pub(crate) use traces::{import, import_packets, let_in, lines, packets};
 
 /// The two ends of a connection.
 #[derive(Debug, Clone, Copy)]

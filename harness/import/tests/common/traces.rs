@@ -1,6 +1,8 @@
 //! Connections of users one beside the other, and the traces that come of them.
 
-use super::{Ends, Exchanges, pcap};
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use crate::common::{Ends, Exchanges, pcap};
 use replay_import::capture::LinkType;
 use replay_import::{CaptureImport, CaptureOptions, Naming, import_capture};
 use smb_wire::crypto::ntlm::name_only;
