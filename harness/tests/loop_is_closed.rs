@@ -107,15 +107,15 @@ const OTHERWISE: [Otherwise; 4] = [
         name: "multichannel/bind-with-another-signing-algorithm.ir",
         replaced: &[
             (
-                "a: A2 connect                -> OK",
+                "a: A2 connect       -> OK",
                 "a: A2 connect -> REQUEST_OUT_OF_SEQUENCE",
             ),
             (
-                "b: B2 connect                -> OK",
+                "b: B2 connect       -> OK",
                 "b: B2 connect -> NOT_SUPPORTED",
             ),
-            ("   A2 read f len=10 after=a  -> OK len=10 fill=1\n", ""),
-            ("   B2 read g len=10 after=b  -> OK len=10 fill=1\n", ""),
+            ("   A2 read f len=10 -> OK len=10 fill=1 after=a\n", ""),
+            ("   B2 read g len=10 -> OK len=10 fill=1 after=b\n", ""),
         ],
         code: 0,
     },
