@@ -65,7 +65,7 @@ pub(super) const CREATE_GUID: ArgSpec = optional(
      digits. Default: one of its own for every request.",
 );
 
-/// The create contexts that a reconnect has only where it says so.
+// The create contexts that a reconnect has only where it says so, beside EA and SD.
 pub(super) const QUERY_MAXIMAL_ACCESS: ArgSpec = flag(
     "query-maximal-access",
     "Adds QUERY_MAXIMAL_ACCESS_REQUEST (MS-SMB2 2.2.13.2.5).",
