@@ -2,14 +2,17 @@
 //! loads.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
-use common::{Ends, Exchanges, id, pcap};
+use common::{Ends, Exchanges, id};
 use proptest::prelude::*;
 use replay_import::capture::LinkType;
-use replay_import::{CaptureOptions, NameKey, Naming, import_capture};
+use replay_import::{CaptureOptions, NameKey, Naming};
 use smb_wire::fscc::FileRenameInformation;
 use smb_wire::messages::*;
 use smb_wire::*;
+use traces::imported;
 
 /// One of most kinds of requests.
 fn exchanges() -> Exchanges {
@@ -105,10 +108,7 @@ proptest! {
             let frame = &mut all.frames[usize::from(frame) % count].1;
             frame.truncate(10 + usize::from(length) % frame.len());
         }
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.pcap");
         let packets = Ends::v4(445).conversation(&all.frames, 1400, LinkType::Ethernet, 0);
-        std::fs::write(&path, pcap(&packets, 1, false, false)).unwrap();
         let options = CaptureOptions {
             naming: Naming {
                 key: key.then(|| NameKey::of(b"key")),
@@ -116,7 +116,7 @@ proptest! {
             },
             ..CaptureOptions::default()
         };
-        match import_capture(&path, "a.pcap", &options) {
+        match imported(&packets, &options) {
             Ok((_, report)) => prop_assert!(report.import.lines > 0),
             Err(error) => {
                 let text = error.to_string();

@@ -1,13 +1,16 @@
 //! An encrypted capture with its keys is the capture that it was before.
 
 mod common;
+#[path = "common/traces.rs"]
+mod traces;
 
-use common::{Ends, Exchanges, pcap};
+use common::{Ends, Exchanges};
 use replay_import::capture::{Direction, LinkType};
 use replay_import::{CaptureKeys, CaptureOptions, Passwords, import_capture};
 use smb_wire::crypto::{Key, TransformCipher};
 use smb_wire::messages::*;
 use smb_wire::{Cipher, FileId, Request, Response};
+use traces::{imported, text};
 
 const TO_SERVER: [u8; 32] = [0x31; 32];
 const TO_CLIENT: [u8; 32] = [0x72; 32];
@@ -36,19 +39,13 @@ fn exchanges() -> Exchanges {
 }
 
 fn import(all: &Exchanges, keys: &str) -> Result<String, String> {
-    let folder = tempfile::tempdir().expect("it works");
-    let path = folder.path().join("a.pcap");
     let packets = Ends::v4(445).conversation(&all.frames, 1400, LinkType::Ethernet, 0);
-    std::fs::write(&path, pcap(&packets, 1, false, false)).expect("it works");
     let options = CaptureOptions {
         keys: CaptureKeys::parse(keys).expect("it works"),
         ..CaptureOptions::default()
     };
-    let (trace, _) =
-        import_capture(&path, "a.pcap", &options).map_err(|error| error.to_string())?;
-    let mut text = Vec::new();
-    trace.write_text(&mut text).expect("it works");
-    Ok(String::from_utf8(text).expect("it works"))
+    let (trace, _) = imported(&packets, &options).map_err(|error| error.to_string())?;
+    Ok(text(&trace))
 }
 
 /// The same with all after the log-in encrypted.
@@ -122,10 +119,7 @@ fn smbclient(dialect: &str, passwords: &str) -> Result<(String, u64), String> {
     };
     let imported = import_capture(std::path::Path::new(&data), "a.pcap", &options);
     let (trace, report) = imported.map_err(|error| error.to_string())?;
-    let mut text = Vec::new();
-    trace.write_text(&mut text).expect("it works");
-    let left_out = report.import.skipped();
-    Ok((String::from_utf8(text).expect("it works"), left_out))
+    Ok((text(&trace), report.import.skipped()))
 }
 
 #[test]

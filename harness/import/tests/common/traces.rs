@@ -4,7 +4,8 @@
 
 use crate::common::{Ends, Exchanges, pcap};
 use replay_import::capture::LinkType;
-use replay_import::{CaptureImport, CaptureOptions, Naming, import_capture};
+use replay_import::{CaptureImport, CaptureOptions, ImportErrors, Naming, import_capture};
+use replay_ir::Trace;
 use smb_wire::crypto::ntlm::name_only;
 
 /// The text of the trace, and the report, of connections one behind the other.
@@ -23,18 +24,31 @@ pub(crate) fn packets(connections: &[Exchanges]) -> Vec<Vec<Vec<u8>>> {
 
 /// The same of packets in this order.
 pub(crate) fn import_packets(packets: Vec<Vec<u8>>, naming: Naming) -> (String, CaptureImport) {
-    let folder = tempfile::tempdir().expect("a directory");
-    let path = folder.path().join("a.pcap");
-    std::fs::write(&path, pcap(&packets, 1, false, false)).expect("written");
     let options = CaptureOptions {
         naming,
         ..CaptureOptions::default()
     };
-    let (trace, report) = import_capture(&path, "a.pcap", &options).expect("a trace");
+    let (trace, report) = imported(&packets, &options).expect("a trace");
     assert_eq!(smb_vocabulary::check_trace(&trace), []);
+    (text(&trace), report)
+}
+
+/// What becomes of a capture of packets in this order.
+pub(crate) fn imported(
+    packets: &[Vec<u8>],
+    options: &CaptureOptions,
+) -> Result<(Trace, CaptureImport), ImportErrors> {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("a.pcap");
+    std::fs::write(&path, pcap(packets, 1, false, false)).expect("written");
+    import_capture(&path, "a.pcap", options)
+}
+
+/// A trace as text.
+pub(crate) fn text(trace: &Trace) -> String {
     let mut text = Vec::new();
     trace.write_text(&mut text).expect("written");
-    (String::from_utf8(text).expect("text"), report)
+    String::from_utf8(text).expect("text")
 }
 
 /// A connection on which a user has logged in.
